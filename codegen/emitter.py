@@ -1,0 +1,108 @@
+"""What the lowering of a builtin or an aggregation may use: the code generator seen from outside.
+
+`codegen/function.py` implements it, one object per BPF program. LLVM itself is not imported here: lowering builds text
+through typed operations, so the files of `builtins` and `aggregations` cost nothing on a warm start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pytrace.diagnostics import Span
+from pytrace.semantics import program as core
+from pytrace.semantics.types import Space, Type
+
+if TYPE_CHECKING:
+    from pytrace.codegen.builder import Builder
+    from pytrace.probes.provider import ProbeContext
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An LLVM value: `text` as it stands in the IR (`%7`, `42`), `type` as "i1", "i8" … "i64", "ptr", or "void"."""
+
+    text: str
+    type: str
+
+
+class Emitter(Protocol):
+    b: Builder
+    """Appends instructions at the current place: arithmetic, loads and stores, compare, blocks, branches, phi."""
+    probe: core.Probe
+    config: core.Config
+    context: ProbeContext
+
+    # values
+    def const(self, value: int, type_: str = "i64") -> Value: ...
+
+    def eval(self, expr: core.Expr) -> Value:
+        """The value of a scalar expression, in its own width (Bool is i1, pointers and enums are i64)."""
+
+    def eval64(self, expr: core.Expr) -> Value:
+        """The same extended to i64 by its signedness."""
+
+    def place(self, expr: core.Expr) -> Value:
+        """A pointer to memory that holds the value of any expression (scalars are spilled). Read-only for the
+        caller; valid until the
+        end of the statement."""
+
+    def store(self, expr: core.Expr, at: Value) -> None:
+        """Evaluates the expression into memory at `at`, laid out as its type; padding is zeroed."""
+
+    def void(self) -> Value:
+        """The value of an expression without one."""
+
+    # memory
+    def scratch(self, size: int, align: int = 8) -> Value:
+        """Memory of this program for the rest of the probe: on the stack up to `on_stack_limit` bytes, else in its
+        per-CPU map. Not zeroed."""
+
+    def temporary(self, type_: Type) -> Value:
+        """`scratch` for a value of the type."""
+
+    def zero(self, at: Value, size: int) -> None: ...
+
+    def copy(self, to: Value, source: Value, size: int, align: int = 1) -> None: ...
+
+    def rodata(self, data: bytes, align: int = 1) -> Value:
+        """A pointer to constant bytes."""
+
+    def variable(self, var: core.Var) -> Value:
+        """The place of a scratch variable."""
+
+    # the kernel
+    def helper(self, name: str, *args: Value | int) -> Value:
+        """Calls a BPF helper by its name without `bpf_` (`ktime_get_boot_ns`); gives i64. At most five arguments."""
+
+    def kfunc(self, name: str, *args: Value | int, returns: str = "i64") -> Value:
+        """Calls a kernel function that is offered to BPF programs."""
+
+    def context_pointer(self) -> Value:
+        """The program's context."""
+
+    def read(self, to: Value, size: Value | int, address: Value, space: Space, span: Span) -> Value:
+        """probe_read of the right kind; gives the helper's result and reports a failure with -k."""
+
+    def read_string(self, to: Value, size: Value | int, address: Value, space: Space, span: Span) -> Value:
+        """probe_read_str of the right kind; gives the length including NUL, or a negative error."""
+
+    def map_pointer(self, map_: core.Map) -> Value:
+        """The map, as helpers take it."""
+
+    def map_key(self, map_: core.Map, key: core.Expr | None) -> Value:
+        """A pointer to the key in memory, as helpers take it."""
+
+    def report(self, error: str, span: Span, helper: str = "", retcode: Value | None = None) -> None:
+        """Sends a run-time warning (`error` names it in `runtime/errors.py`)."""
+
+    # control
+    def when(self, cond: Value, then: Callable[[], None], orelse: Callable[[], None] | None = None) -> None:
+        """Branches on an i1 and joins again."""
+
+    def choose(self, cond: Value, then: Callable[[], Value], orelse: Callable[[], Value]) -> Value:
+        """Branches on an i1; the value of the side taken (a phi)."""
+
+    def leave(self) -> None:
+        """Ends the program."""

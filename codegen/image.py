@@ -1,0 +1,120 @@
+"""The image: a compiled script as plain data.
+
+An image is all that is needed to run a script: no syntax tree, no types module of the compiler, no LLVM. It holds
+only integers, strings, bytes, None, booleans and tuples (`to_plain`, `from_plain`), so that it can be stored without
+pickle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pytrace.probes.provider import Target
+from pytrace.semantics.configuration import Config
+from pytrace.semantics.types import Enum, Struct, StructDef, Type
+
+
+@dataclass(frozen=True)
+class Relocation:
+    """Something to fill into the instruction at `insn` (counted in 8-byte slots) when the program is loaded.
+
+    `kind`: "map" (ld_imm64 of the map's fd), "data" (ld_imm64 of an array map's value + `addend`), "kfunc" (call of
+    the kernel function `symbol`), "config" values are folded before. `symbol` names the map of the image or the
+    function.
+    """
+
+    insn: int
+    kind: str
+    symbol: str
+    addend: int = 0
+
+
+@dataclass(frozen=True)
+class MapImage:
+    """A BPF map to create. `initial` fills the single value of a data section. `script_map` is the index in
+    `Image.script_maps` of the script's map it stores, or -1."""
+
+    symbol: str
+    type: str
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int = 0
+    initial: bytes = b""
+    frozen: bool = False
+    script_map: int = -1
+
+
+@dataclass(frozen=True)
+class ScriptMap:
+    """A map of the script as user space sees it. `symbol` is the BPF map that stores it."""
+
+    name: str
+    symbol: str
+    key: Type | None
+    value: Type
+    per_cpu: bool
+    size: int
+
+
+@dataclass(frozen=True)
+class ProgramImage:
+    """One BPF program. `btf` and `func_info` are present when callbacks need them. `lines` maps slots to the script:
+    (slot, line, column)."""
+
+    name: str
+    prog_type: str
+    expected_attach_type: str
+    code: bytes
+    relocations: tuple[Relocation, ...]
+    targets: tuple[tuple[Target, int], ...]
+    order: int
+    btf: bytes = b""
+    func_info: bytes = b""
+    lines: tuple[tuple[int, int, int], ...] = ()
+    attach_btf: str = ""
+
+
+@dataclass(frozen=True)
+class RecordLayout:
+    """A record of the ring: u32 index of the action at 0, the fields at their offsets. The one description of what
+    crosses from kernel to user space: the code generator stores through it and the consumer decodes through it."""
+
+    size: int
+    fields: tuple[tuple[int, Type], ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an action stands in the script, for messages at run time: the text of the diagnostic's location and
+    source block, and one more for each macro it was expanded from."""
+
+    name: str
+    line: int
+    column: int
+    blocks: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Action:
+    """What user space does with a record: `kind` and `static` as in `core.Emit`. `probe` is the order of its
+    program."""
+
+    kind: str
+    static: tuple[object, ...]
+    layout: RecordLayout
+    place: Place
+    probe: int
+    urgent: bool = False
+
+
+@dataclass(frozen=True)
+class Image:
+    programs: tuple[ProgramImage, ...]
+    maps: tuple[MapImage, ...]
+    script_maps: tuple[ScriptMap, ...]
+    actions: tuple[Action, ...]
+    config: Config
+    strings: tuple[str, ...] = ()
+    structs: dict[Struct, StructDef] = field(default_factory=dict)
+    enums: dict[Enum, dict[int, str]] = field(default_factory=dict)

@@ -1,0 +1,151 @@
+"""The one declaration of every builtin and function, and who reads it.
+
+The checker calls `check` with a `CallSite`, the code generator calls `lower` for each `Call` node of that name; the
+list
+command, completion, help and the reference pages read the rest. Each file of this package declares one family, at
+import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytrace.diagnostics import Span
+from pytrace.semantics import program as core
+from pytrace.semantics.types import Type, TypeTable
+from pytrace.syntax import tree
+
+if TYPE_CHECKING:
+    from pytrace.codegen.emitter import Emitter, Value
+    from pytrace.probes.provider import Host, ProbeContext, Target
+    from pytrace.semantics.unit import Options
+
+
+class Typer(Protocol):
+    """What a checker may use of the pass that types expressions (`semantics/typing`).
+
+    The whole script is typed in rounds until nothing changes, so a checker runs several times for one call, early on
+    with types that are `UNKNOWN` or narrower than at the end. It must be a pure function of what it is given: no state
+    of its own, the same questions in each round. Errors and warnings may be reported in every round; only those of the
+    last one are kept. `UNKNOWN` agrees with everything: a checker that meets it reports nothing about it (it is
+    either not solved yet or was reported already) and gives an expression of the type that it would give otherwise.
+    """
+
+    types: TypeTable
+    config: core.Config
+    options: Options
+    host: Host | None
+    context: ProbeContext
+    targets: tuple[Target, ...]
+    in_loop: bool
+    """Whether this is the body of a `for`, where the probe's context is out of reach."""
+    looping: bool
+    """Whether this is the body of any loop, `while` included."""
+    unsafe: bool
+    final: bool
+    """False while types are still being solved: errors are then dropped, and types may be narrower than at the end."""
+
+    # expressions
+
+    def expr(self, node: tree.Expr) -> core.Expr:
+        """The typed form of an expression. An erroneous one gives a `Zero` of type UNKNOWN after reporting. A map
+        that holds an aggregation gives a `ReadMap` of type `Aggregate`."""
+
+    def value(self, node: tree.Expr) -> core.Expr:
+        """The same, but a castable aggregation (count, sum, min, max, avg) is read as its integer."""
+
+    def literal(self, node: tree.Expr | tree.Typeof) -> int | bytes | bool | None:
+        """The value of a node that folds to a literal, else None. Positional parameters are literals."""
+
+    def literal_of(self, expr: core.Expr) -> int | bytes | bool | None:
+        """The same of an expression that was typed already."""
+
+    def constant(self, value: int | bytes | bool, span: Span) -> core.Expr:
+        """A literal, with the type that literals have (LANGUAGE 14.1)."""
+
+    def type_of(self, node: tree.TypeOrExpr) -> Type | None:
+        """The type that a type context means, reporting unknown names."""
+
+    def convert(self, expr: core.Expr, to: Type, span: Span | None = None) -> core.Expr:
+        """An implicit conversion: `expr` itself if it has the type already, else a `Convert`, with the warnings of
+        LANGUAGE 14.4."""
+
+    # variables and maps
+
+    def variable(self, node: tree.Var) -> core.Var | None:
+        """The variable of that name that is visible here, with the type known so far."""
+
+    def assign(self, node: tree.Var, type_: Type, span: Span) -> core.Var | None:
+        """The same, for a function that stores a value of the type into it: takes part in solving the variable's
+        type, and reports a mismatch."""
+
+    def map(self, node: tree.MapRef) -> core.Map | None:
+        """The map, with the types known so far; None if undefined (reported). `key` is None for a scalar map."""
+
+    def map_key(self, node: tree.MapRef, key: tree.Expr) -> core.Expr:
+        """A key expression converted to the map's key type; takes part in solving that type."""
+
+    # the whole program
+
+    def string(self, text: str) -> int:
+        """The index of `text` in `Program.strings`."""
+
+    def error(self, span: Span, message: str, *, notes: Any = (), hints: Any = ()) -> core.Expr:
+        """Report an error; gives the erroneous expression to return."""
+
+    def warning(self, span: Span, message: str, *, notes: Any = (), hints: Any = ()) -> None: ...
+
+
+@dataclass(frozen=True)
+class CallSite:
+    """A use of a builtin: `args` is None when it was written without parentheses."""
+
+    name: str
+    args: tuple[tree.Expr | tree.Typeof, ...] | None
+    span: Span
+    node: tree.Call | tree.Ident
+
+    @property
+    def given(self) -> tuple[tree.Expr | tree.Typeof, ...]:
+        return self.args or ()
+
+
+Check = Callable[[CallSite, Typer], core.Expr]
+Lower = Callable[["Emitter", core.Call], "Value"]
+
+
+@dataclass(frozen=True)
+class Builtin:
+    """A builtin value or function.
+
+    `signatures` are what help and the reference show; `arity` is (least, most) arguments, checked before types; `bare`
+    tells whether it may be written without parentheses. `core` builtins cannot be replaced by a macro when bare.
+    `map_function` marks the ones that only stand as the whole right side of a map assignment: their `check` gives a
+    `Call` whose type is the `Aggregate` and whose `args` are the arguments to pass at run time, as 64-bit integers.
+    """
+
+    name: str
+    check: Check
+    lower: Lower | None
+    signatures: tuple[str, ...]
+    doc: str
+    family: str
+    arity: tuple[int, int] = (0, 0)
+    bare: bool = False
+    core: bool = False
+    unsafe: bool = False
+    needs_context: bool = False
+    map_function: bool = False
+
+
+REGISTRY: dict[str, Builtin] = {}
+
+
+def declare(builtin: Builtin) -> Builtin:
+    """Enter a builtin; a name is declared once."""
+    if builtin.name in REGISTRY:
+        raise ValueError(f"builtin {builtin.name} is declared twice")
+    REGISTRY[builtin.name] = builtin
+    return builtin

@@ -1,0 +1,150 @@
+"""The image cache: compiled scripts as plain data, private to their owner.
+
+An entry is found by a digest of everything a compilation depends on: the script, its parameters and configuration,
+this package's own files, the kernel (build id and boot, since addresses change with each boot) and its loaded modules.
+What is only known after compiling, such as the traced binaries and imported scripts, is written into the entry and
+compared when it is read.
+
+The folder must belong to the user and be writable by nobody else, and so must each entry; anything else is ignored.
+It can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import marshal
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import pytrace
+
+__all__ = ["Cache", "Dependency", "depend_on"]
+
+LIMIT_BYTES = 64 << 20
+_MAGIC = b"pytrace-image-1\n"
+
+Dependency = tuple[str, int, int, int]
+
+
+def depend_on(path: str) -> Dependency:
+    """A file as it is now: path, inode, size, time of change in nanoseconds (zeros where there is none)."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path, 0, 0, 0
+    return path, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _own_files() -> bytes:
+    """A digest of this package's files: a changed compiler makes another image."""
+    digest = hashlib.blake2b(digest_size=16)
+    folders = [os.path.dirname(os.path.abspath(pytrace.__file__))]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in sorted(entries, key=lambda e: e.name):
+                if entry.is_dir():
+                    if entry.name != "__pycache__":
+                        folders.append(entry.path)
+                elif entry.name.endswith((".py", ".lark", ".bt")):
+                    status = entry.stat()
+                    digest.update(f"{entry.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.digest()
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+class Cache:
+    """The images of one user. `folder` is created when something is first stored."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        if folder is None:
+            base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+            folder = Path(base) / "pytrace"
+        self.folder = str(folder)
+
+    def key(self, parts: Iterable[str | bytes]) -> str:
+        """The name of the entry for a compilation that depends on `parts` and on this machine."""
+        digest = hashlib.blake2b(digest_size=24)
+        machine = (
+            _own_files(),
+            _read("/sys/kernel/notes"),
+            _read("/proc/sys/kernel/random/boot_id"),
+            _read("/proc/modules"),
+        )
+        for part in (*machine, *parts):
+            data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
+            digest.update(len(data).to_bytes(8, "little"))
+            digest.update(data)
+        return digest.hexdigest()
+
+    def load(self, key: str) -> object | None:
+        """The plain data stored under the key, or None."""
+        try:
+            if not self._private(os.stat(self.folder, follow_symlinks=False), stat.S_ISDIR):
+                return None
+            fd = os.open(os.path.join(self.folder, key), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return None
+        with open(fd, "rb") as file:
+            if not self._private(os.fstat(fd), stat.S_ISREG):
+                return None
+            data = file.read()
+        head = len(_MAGIC) + 32
+        body = data[head:]
+        if data[: len(_MAGIC)] != _MAGIC or hashlib.blake2b(body, digest_size=32).digest() != data[len(_MAGIC) : head]:
+            return None
+        try:
+            dependencies, image = marshal.loads(body)
+        except (ValueError, EOFError, TypeError):
+            return None
+        if any(depend_on(entry[0]) != entry for entry in dependencies):
+            return None
+        return image  # type: ignore[no-any-return]  # plain data of any shape
+
+    def store(self, key: str, image: object, dependencies: Iterable[Dependency] = ()) -> None:
+        """Keep plain data under the key. A full disk or a read-only home is no reason to fail: nothing is kept then."""
+        body = marshal.dumps((tuple(dependencies), image))
+        data = _MAGIC + hashlib.blake2b(body, digest_size=32).digest() + body
+        temporary = os.path.join(self.folder, f".{key}.{os.getpid()}")
+        try:
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            if not self._private(os.stat(self.folder, follow_symlinks=False), stat.S_ISDIR):
+                return
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with open(fd, "wb") as file:
+                file.write(data)
+            os.replace(temporary, os.path.join(self.folder, key))
+            self._trim()
+        except OSError:
+            with suppress(OSError):
+                os.unlink(temporary)
+
+    @staticmethod
+    def _private(status: os.stat_result, kind: object) -> bool:
+        right_kind = kind(status.st_mode) if callable(kind) else False
+        return bool(right_kind) and status.st_uid == os.geteuid() and not status.st_mode & 0o022
+
+    def _trim(self) -> None:
+        """Remove the entries that were not made for longest, down to half the limit, once it is passed."""
+        entries = []
+        with os.scandir(self.folder) as found:
+            for entry in found:
+                status = entry.stat(follow_symlinks=False)
+                entries.append((status.st_mtime_ns, status.st_size, entry.path))
+        total = sum(size for _, size, _ in entries)
+        if total <= LIMIT_BYTES:
+            return
+        for _, size, path in sorted(entries):
+            os.unlink(path)
+            total -= size
+            if total <= LIMIT_BYTES // 2:
+                return

@@ -1,0 +1,218 @@
+"""Source text, places in it, and the messages about them.
+
+A script is a byte sequence. It is held as text decoded as Latin-1, so that an offset into the text is an offset in
+bytes, which is how diagnostics count columns, and so that any byte survives the way from the file to the screen.
+
+Every node of the syntax tree and of the checked program carries a `Span`. A message is a `Diagnostic`; stages gather
+them in a `Diagnostics` and `render` is the one function that draws the source line and its `~~~~`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import NoReturn
+
+__all__ = ["CompileError", "Diagnostic", "Diagnostics", "Severity", "Source", "Span", "render"]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A named text: a script file, `stdin`, or a file of the standard library.
+
+    `text` is Latin-1; use `Source.from_bytes` for the bytes of a file.
+    """
+
+    name: str
+    text: str
+
+    @classmethod
+    def from_bytes(cls, name: str, data: bytes) -> Source:
+        return cls(name, data.decode("latin-1"))
+
+    @cached_property
+    def line_starts(self) -> list[int]:
+        """The offset at which each line starts."""
+        starts = [0]
+        find = self.text.find
+        at = find("\n")
+        while at >= 0:
+            starts.append(at + 1)
+            at = find("\n", at + 1)
+        return starts
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, both counted from 1, the column in bytes."""
+        line = bisect_right(self.line_starts, offset)
+        return line, offset - self.line_starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The text of a line (from 1) without its newline."""
+        start = self.line_starts[number - 1]
+        end = self.text.find("\n", start)
+        return self.text[start : len(self.text) if end < 0 else end].rstrip("\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A place: the half-open range `start:end` of offsets in `source`.
+
+    `via` is the place where this text was brought in: the call of the macro it stands in, or the import.
+    """
+
+    source: Source
+    start: int
+    end: int
+    via: Span | None = None
+
+    def to(self, other: Span) -> Span:
+        """The span from the start of this one to the end of `other`."""
+        return Span(self.source, self.start, other.end, self.via)
+
+    @property
+    def text(self) -> str:
+        return self.source.text[self.start : self.end]
+
+    @property
+    def line(self) -> int:
+        return self.source.position(self.start)[0]
+
+    @property
+    def column(self) -> int:
+        return self.source.position(self.start)[1]
+
+    @property
+    def root(self) -> Span:
+        """The outermost place of a chain of expansions: where the user wrote something."""
+        span = self
+        while span.via is not None:
+            span = span.via
+        return span
+
+    def location(self) -> str:
+        """`NAME:LINE:COL1-COL2`, or `NAME:LINE1-LINE2` for a range over several lines."""
+        line, column = self.source.position(self.start)
+        last, end = self.source.position(self.end)
+        if last != line:
+            return f"{self.source.name}:{line}-{last}"
+        return f"{self.source.name}:{line}:{column}-{end}"
+
+
+class Severity(Enum):
+    ERROR = "ERROR"
+    WARNING = "WARNING"
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One message. `span` is None for messages about the run as a whole.
+
+    `notes` are further places of the same kind ("This is the initial declaration."); `hints` are lines of advice.
+    """
+
+    severity: Severity
+    message: str
+    span: Span | None = None
+    notes: tuple[tuple[Span, str], ...] = ()
+    hints: tuple[str, ...] = ()
+
+
+@dataclass
+class Diagnostics:
+    """What one compilation has to say, in order of detection. The same message at the same place is kept once."""
+
+    items: list[Diagnostic] = field(default_factory=list)
+    _seen: set[tuple[object, ...]] = field(default_factory=set)
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        span = diagnostic.span
+        key = (diagnostic.severity, diagnostic.message, span and (id(span.source), span.start, span.end,
+        span.root.start))
+        if key not in self._seen:
+            self._seen.add(key)
+            self.items.append(diagnostic)
+
+    def error(
+        self, span: Span | None, message: str, *, notes: Iterable[tuple[Span, str]] = (), hints: Iterable[str] = ()
+    ) -> None:
+        self.add(Diagnostic(Severity.ERROR, message, span, tuple(notes), tuple(hints)))
+
+    def warning(
+        self, span: Span | None, message: str, *, notes: Iterable[tuple[Span, str]] = (), hints: Iterable[str] = ()
+    ) -> None:
+        self.add(Diagnostic(Severity.WARNING, message, span, tuple(notes), tuple(hints)))
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        return [d for d in self.items if d.severity is Severity.ERROR]
+
+    @property
+    def warnings(self) -> list[Diagnostic]:
+        return [d for d in self.items if d.severity is Severity.WARNING]
+
+    def check(self, status: int = 1) -> None:
+        """Raise `CompileError` if an error was gathered; called at the end of each stage."""
+        if self.errors:
+            raise CompileError(self, status)
+
+    def fail(self, span: Span | None, message: str, *, hints: Iterable[str] = (), status: int = 1) -> NoReturn:
+        """Add an error and end the compilation now."""
+        self.error(span, message, hints=hints)
+        raise CompileError(self, status)
+
+
+class CompileError(Exception):
+    """The script was rejected; `diagnostics` says why, `status` is the exit status of the command (1, or 2)."""
+
+    def __init__(self, diagnostics: Diagnostics, status: int = 1) -> None:
+        super().__init__("; ".join(d.message for d in diagnostics.errors))
+        self.diagnostics = diagnostics
+        self.status = status
+
+
+_COLOURS = {Severity.ERROR: "\x1b[31m", Severity.WARNING: "\x1b[33m"}
+
+
+def _expansions(span: Span) -> Iterator[Span]:
+    at = span.via
+    while at is not None:
+        yield at
+        at = at.via
+
+
+def _block(span: Span, severity: Severity, message: str, colour: bool) -> str:
+    head = f"{span.location()}: {severity.value}: {message}"
+    if colour:
+        head = f"{_COLOURS[severity]}{head}\x1b[0m"
+    source = span.source
+    first, column = source.position(span.start)
+    last, end = source.position(span.end)
+    if last != first:
+        return "\n".join([head, *(source.line(n) for n in range(first, last + 1))]) + "\n"
+    line = source.line(first)
+    before, marked = line[: column - 1], line[column - 1 : end - 1]
+    width = len(before) + 3 * before.count("\t")
+    marks = len(marked) + 3 * marked.count("\t")
+    shown = line.replace("\t", "    ")
+    return f"{head}\n{shown}\n{' ' * width}{'~' * marks}\n"
+
+
+def render(diagnostic: Diagnostic, *, colour: bool = False) -> str:
+    """The text of one diagnostic, with its source line, notes, hints and expansions; ends in a newline.
+
+    Where it quotes the source the result holds one character per byte: encode it as Latin-1 to write it.
+    """
+    severity = diagnostic.severity
+    if diagnostic.span is None:
+        head = f"{severity.value}: {diagnostic.message}"
+        text = f"{_COLOURS[severity]}{head}\x1b[0m\n" if colour else f"{head}\n"
+    else:
+        text = _block(diagnostic.span, severity, diagnostic.message, colour)
+    text += "".join(_block(span, severity, message, colour) for span, message in diagnostic.notes)
+    text += "".join(f"HINT: {hint}\n" for hint in diagnostic.hints)
+    if diagnostic.span is not None:
+        text += "".join(_block(span, severity, "expanded from", colour) for span in _expansions(diagnostic.span))
+    return text

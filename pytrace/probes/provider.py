@@ -1,0 +1,272 @@
+"""What a provider is: one record of functions for each kind of probe.
+
+A provider lives in one file which says how its probes are spelled, what they expand to, what their context holds, how
+they are attached and how they are listed. `PROVIDERS` in `pytrace.probes` finds them by name.
+
+`Spec` and `Target` are plain data: an image stores them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from pytrace.diagnostics import Diagnostics, Span
+from pytrace.semantics.configuration import Config
+from pytrace.semantics.types import Space, Type, TypeTable
+
+if TYPE_CHECKING:
+    from pytrace.probes.kernel_types import KernelTypeSource
+    from pytrace.probes.tracefs import Tracefs
+
+Data = tuple[tuple[str, str | int], ...]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One probe specification. `text` is what was written, `parts` what stands between its colons.
+
+    `data` is what the provider's `parse` made of the parts: named strings and integers.
+    """
+
+    provider: str
+    text: str
+    parts: tuple[str, ...]
+    span: Span = field(compare=False, repr=False)
+    label: str = ""
+    data: Data = ()
+
+    def get(self, key: str) -> str | int | None:
+        return next((value for name, value in self.data if name == key), None)
+
+    def string(self, key: str) -> str:
+        value = self.get(key)
+        return value if isinstance(value, str) else ""
+
+    def number(self, key: str) -> int:
+        value = self.get(key)
+        return value if isinstance(value, int) else 0
+
+    def with_data(self, **data: str | int) -> Spec:
+        """The spec with its parts read."""
+        return replace(self, data=tuple(data.items()))
+
+
+@dataclass(frozen=True)
+class Target:
+    """One place that a program is attached to. `name` is what the `probe` builtin gives (PROBES 1.7).
+
+    `data` holds what the provider's `attach` needs: strings and integers only.
+    """
+
+    provider: str
+    name: str
+    data: Data = ()
+    label: str = ""
+
+    def get(self, key: str) -> str | int | None:
+        return next((value for name, value in self.data if name == key), None)
+
+    def text(self, key: str) -> str:
+        value = self.get(key)
+        return value if isinstance(value, str) else ""
+
+    def number(self, key: str) -> int:
+        value = self.get(key)
+        return value if isinstance(value, int) else 0
+
+
+@dataclass(frozen=True)
+class ContextField:
+    """A value in the context: `size` bytes at `offset`, read as `type` (which may be narrower than its 8-byte slot).
+
+    `data_loc`: the 4 bytes at `offset` locate the data within the record; the value is its address. `trusted`: the
+    value is a pointer through which the verifier allows direct loads.
+
+    Arguments of user-space static probes are not always in the context: with `displacement` the 8 bytes at `offset`
+    plus `displacement` are a user address at which `size` bytes are read; with `constant` the value is that number.
+    """
+
+    name: str
+    type: Type
+    offset: int
+    size: int
+    space: Space = Space.NONE
+    data_loc: bool = False
+    trusted: bool = False
+    displacement: int | None = None
+    constant: int | None = None
+
+
+@dataclass(frozen=True)
+class ProbeContext:
+    """What the body of a probe can see.
+
+    `args` is None where the builtin is not available; then `args_error` may say why. `arguments` are arg0, arg1, …;
+    `registers` is the offset of `struct pt_regs` in the context, or None. `ctx` is the type of the `ctx` builtin.
+    `func` is "kernel", "user" or "". `space` is the address space of pointers made by casts (LANGUAGE 14.11).
+    `refused` are fields of `args` that exist but cannot be read. `args_name` is the name of the argument struct, the
+    same for targets whose `args` are the same type.
+    """
+
+    probetype: str
+    prog_type: str
+    space: Space = Space.NONE
+    args: tuple[ContextField, ...] | None = None
+    args_name: str = ""
+    args_error: str = ""
+    args_printable: bool = False
+    refused: frozenset[str] = frozenset()
+    arguments: tuple[ContextField, ...] = ()
+    arguments_error: str = ""
+    retval: ContextField | None = None
+    retval_error: str = ""
+    registers: int | None = None
+    ctx: Type | None = None
+    func: str = ""
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How a program for a target is loaded: names of `enum bpf_prog_type` and `enum bpf_attach_type`, lower case.
+
+    `attach_btf` names what the program is typed after, for `attach_btf.resolve` (empty if nothing).
+    """
+
+    prog_type: str
+    expected_attach_type: str = ""
+    attach_btf: str = ""
+
+
+class Host(Protocol):
+    """What expansion may ask of the machine and of the command line."""
+
+    config: Config
+    pid: int | None
+    child_path: str | None
+    unsafe: bool
+    no_features: frozenset[str]
+    traceable_functions: str | None
+    types: TypeTable
+
+    @property
+    def tracefs(self) -> Tracefs:
+        """The tracepoints. Raises `OSError` if tracefs cannot be reached."""
+
+    @property
+    def kernel(self) -> KernelTypeSource:
+        """Functions, tracepoints and iterators that BTF describes."""
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """An attached program; `count` is how many functions or events it covers.
+
+    Closing `fds`, in order, detaches. That may block for tens of milliseconds each while the kernel waits for readers,
+    so sessions close attachments in parallel.
+    """
+
+    count: int
+    fds: tuple[int, ...]
+
+
+class AttachError(Exception):
+    """A program could not be attached; the message names the reason, `target` what it was to be attached to."""
+
+    def __init__(self, target: Target, reason: str, *, cause: OSError | None = None) -> None:
+        super().__init__(reason)
+        self.target = target
+        self.reason = reason
+        self.errno = cause.errno if cause is not None else None
+
+
+Targets = Sequence[tuple[Target, int]]
+"""Targets with their cookies."""
+
+
+class Provider(ABC):
+    name: ClassVar[str]
+    short: ClassVar[str] = ""
+    older: ClassVar[tuple[str, ...]] = ()
+    prog_type: ClassVar[str]
+    expected_attach_type: ClassVar[str] = ""
+    filtered_by_pid: ClassVar[bool] = False
+    """Whether -p restricts the events (by `attach`), or does not concern them; else the program needs a filter."""
+    attach_pass: ClassVar[int] = 1
+    """1: attached in source order; 2: afterwards, in reverse order (PROBES 4); 0: not attached but run."""
+    listed: ClassVar[str] = ""
+    """"kernel" or "user" if `-l` without a provider shows it; "named" if only when named."""
+
+    @property
+    def probetype(self) -> str:
+        """What the `probetype` builtin gives."""
+        return self.name
+
+    @abstractmethod
+    def parse(self, spec: Spec, diagnostics: Diagnostics) -> Spec | None:
+        """Check the parts; gives the spec with its `data`, or None after an error."""
+
+    def wants(self, spec: Spec, host: Host) -> bool:
+        """Whether an attach point made from a provider name with a wildcard is kept (PROBES 1.2)."""
+        return True
+
+    @abstractmethod
+    def expand(self, spec: Spec, host: Host, diagnostics: Diagnostics) -> list[Target]:
+        """The targets that exist on this machine, in byte order of their names; missing ones as `missing_probes`
+        says."""
+
+    @abstractmethod
+    def context(self, target: Target, host: Host) -> ProbeContext:
+        """What a body attached to the target sees."""
+
+    def loading(self, target: Target) -> Loading:
+        """How a program for the target is loaded. Targets that share a program have the same answer."""
+        return Loading(self.prog_type, self.expected_attach_type)
+
+    def attach(
+        self, prog_fd: int, targets: Targets, *, pid: int | None, failed: Callable[[AttachError], None] | None = None
+    ) -> list[Attachment]:
+        """Attach the loaded program to each target with its cookie.
+
+        A target that fails is given to `failed`, and the others are still attached. Without `failed` the first failure
+        closes what was attached and raises `AttachError`.
+        """
+        attachments: list[Attachment] = []
+        for target, cookie in targets:
+            try:
+                attachments += self.attach_one(prog_fd, target, cookie, pid)
+            except AttachError as error:
+                if failed is None:
+                    detach(attachments)
+                    raise
+                failed(error)
+        return attachments
+
+    def attach_one(self, prog_fd: int, target: Target, cookie: int, pid: int | None) -> list[Attachment]:
+        """Attach to a single target. Raises `AttachError`."""
+        raise NotImplementedError(f"{self.name} probes are run, not attached")
+
+    def list(self, pattern: Spec | None, host: Host, verbose: bool) -> Iterator[tuple[str, list[str]]]:
+        """Names that match a listing pattern, each with its argument lines (empty unless `verbose`)."""
+        return iter(())
+
+    def listed_target(self, target: Target, spec: Spec) -> str:
+        """How the attach point of a program is listed."""
+        return target.name
+
+    def wrong_count(self, spec: Spec, expected: str, diagnostics: Diagnostics) -> None:
+        """Report that the number of parts does not fit."""
+        diagnostics.error(
+            spec.span, f"{self.name} probe type requires {expected} arguments, found {len(spec.parts)}"
+        )
+
+
+def detach(attachments: Sequence[Attachment]) -> None:
+    """Close attachments one after the other."""
+    import os
+
+    for attachment in attachments:
+        for fd in attachment.fds:
+            os.close(fd)

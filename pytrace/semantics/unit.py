@@ -1,0 +1,69 @@
+"""What the passes hand on: one compilation between its syntax tree and its checked program.
+
+Each pass takes a `Unit` and gives a new one; it reports through the `Diagnostics` and never raises for a user's
+error. The driver in `pytrace/compiler.py` stops after the first pass that reported one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytrace.probes.provider import Host, Spec, Target
+from pytrace.semantics.configuration import Config
+from pytrace.semantics.types import TypeTable
+from pytrace.syntax import tree
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line, the environment and the API decide about a compilation.
+
+    `positional` are `$1`…; `named` the texts after `--` (`--name` gives None). `environment` holds the `BPFTRACE_*`
+    and `PYTRACE_*` variables. `pid` is that of -p; `child_pid` and `child_path` belong to -c. `mode` is "" or "test"
+    or "bench".
+    """
+
+    positional: tuple[str, ...] = ()
+    named: tuple[tuple[str, str | None], ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    pid: int | None = None
+    child_pid: int | None = None
+    child_path: str | None = None
+    unsafe: bool = False
+    warnings: bool = True
+    check_reads: bool = False
+    include_dirs: tuple[str, ...] = ()
+    includes: tuple[str, ...] = ()
+    no_features: frozenset[str] = frozenset()
+    traceable_functions: str | None = None
+    probe_filter: str | None = None
+    mode: str = ""
+    directory: str = "."
+
+
+@dataclass(frozen=True)
+class UnitProbe:
+    """A probe of the script on its way. `specs` are set by the attach-point pass, `targets` by the matching pass,
+    which also splits a probe whose targets need programs of their own (one `UnitProbe` each)."""
+
+    probe: tree.Probe
+    specs: tuple[Spec, ...] = ()
+    targets: tuple[Target, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unit:
+    """`macros` maps a name to its definitions, user's before the library's. `defines` are the object-like `#define`s,
+    as expressions. `types` answers for the script's C definitions and the kernel. `host` is the machine that probes
+    are looked for on."""
+
+    script: tree.Script
+    options: Options
+    types: TypeTable
+    config: Config = field(default_factory=Config)
+    probes: tuple[UnitProbe, ...] = ()
+    macros: Mapping[str, tuple[tree.Macro, ...]] = field(default_factory=dict)
+    defines: Mapping[str, tree.Expr] = field(default_factory=dict)
+    map_decls: tuple[tree.MapDecl, ...] = ()
+    host: Host | None = None
