@@ -2,14 +2,15 @@
 
 | file | what it talks to |
 |---|---|
-| `abi.py`, `syscall.py` | numbers of the BPF interface; `bpf(2)` and its errors |
+| `abi.py`, `syscall.py`, `assemble.py` | numbers of the BPF interface; `bpf(2)` and its errors; instructions by hand |
 | `bpf.py` | BPF objects: maps (`maps.py`), programs (`programs.py`), links and pins (`links.py`) |
-| `bcc.py` | BCC's runtime library through ctypes |
-| `perf.py` | perf events, and programs attached to them |
+| `perf.py`, `closing.py` | perf events with programs attached; letting go of them fast |
 | `ring.py` | a BPF ring buffer, mapped |
-| `btf.py`, `btf_print.py`, `btf_types.py` | kernel types: the file format, C spelling, the language's types |
-| `tracefs.py`, `formats.py` | tracepoints and traceable functions |
-| `symbols.py`, `demangle.py`, `elf.py`, `usdt.py` | names for addresses and addresses for names |
+| `btf.py`, `btf_records.py`, `btf_check.py` | kernel types in their binary form |
+| `btf_print.py`, `btf_types.py` | the same spelled in C, and as the language's types |
+| `tracefs.py`, `functions.py` | tracepoints and their records; traceable functions |
+| `kallsyms.py`, `symbols.py` | the kernel's symbol table; names for addresses in the kernel and in processes |
+| `elf.py`, `usdt.py`, `demangle.py`, `bcc.py` | programs: symbols, static probes, C++ names; BCC's runtime library |
 | `features.py`, `host.py` | what this kernel can do; what is missing to trace at all |
 
 Nothing here knows the language except `btf_types.py`, which translates into `pytrace.semantics.types`.

@@ -1,0 +1,39 @@
+"""C++ names as their author wrote them, by the C++ runtime's own demangler."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+
+from pytrace.kernel.bcc import library
+
+__all__ = ["demangle"]
+
+
+@cache
+def _functions() -> tuple[ctypes._NamedFuncPointer, ctypes._NamedFuncPointer]:
+    # BCC's library is C++: its runtime, and the C library, answer through the same handle.
+    lib = library()
+    demangler, free = lib["__cxa_demangle"], lib["free"]
+    demangler.restype = ctypes.c_void_p
+    demangler.argtypes = [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int)]
+    free.restype, free.argtypes = None, [ctypes.c_void_p]
+    return demangler, free
+
+
+def demangle(name: str) -> str:
+    """The readable form of a mangled name (`_ZN2ns1fEi` is `ns::f(int)`); empty if it is none. Raises `BccMissing`.
+
+    Only names that begin with `_Z` are mangled: the demangler would take `f` for the type float.
+    """
+    if not name.startswith("_Z"):
+        return ""
+    demangler, free = _functions()
+    status = ctypes.c_int()
+    result = demangler(name.encode("utf-8", "surrogateescape"), None, None, ctypes.byref(status))
+    if not result:
+        return ""
+    try:
+        return ctypes.string_at(result).decode("utf-8", "replace")
+    finally:
+        free(result)
