@@ -11,19 +11,20 @@ arguments, a `#define` or an enumerator.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytrace.diagnostics import Span
+from pytrace.frozen import frozen
 
 # --- types as written ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Node:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TypeName(Node):
     """`struct task_struct *[4]`: `tag` is "struct", "union", "enum" or ""; a suffix is "*", a length, or None for
     `[]`."""
@@ -33,7 +34,7 @@ class TypeName(Node):
     suffixes: tuple[str | int | None, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Typeof(Node):
     """`typeof(T or expr)` where a type is expected, or as an argument of a call."""
 
@@ -43,7 +44,7 @@ class Typeof(Node):
 # --- expressions --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IntLit(Node):
     """`text` is the spelling, for the formatter; "" when the literal was computed."""
 
@@ -51,36 +52,42 @@ class IntLit(Node):
     text: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StrLit(Node):
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BoolLit(Node):
     value: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ident(Node):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Var(Node):
-    """`$name`; the name is kept without its sigil."""
+    """`$name`; the name is kept without its sigil. Expanding a macro renames the macro's own variables to `name'number`,
+    which no script can write."""
 
     name: str
 
+    @property
+    def shown(self) -> str:
+        """The variable as the script writes it, for messages."""
+        return f"${self.name.partition(chr(39))[0]}"
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class MapRef(Node):
     """`@name` without a key; `@` alone has the name ""."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MapIndex(Node):
     """`@name[key]`; several keys are one `TupleLit`."""
 
@@ -88,19 +95,19 @@ class MapIndex(Node):
     key: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Positional(Node):
     """`$1`."""
 
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ParamCount(Node):
     """`$#`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unary(Node):
     """`op` is one of `- ! ~ * &`."""
 
@@ -108,7 +115,7 @@ class Unary(Node):
     operand: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IncDec(Node):
     """`op` is `++` or `--`; the parser guarantees that the target is a variable or a map."""
 
@@ -117,14 +124,14 @@ class IncDec(Node):
     target: Target
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Binary(Node):
     op: str
     left: Expr
     right: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ternary(Node):
     """`then` is None for `a ?: b`."""
 
@@ -133,7 +140,7 @@ class Ternary(Node):
     orelse: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cast(Node):
     """The span covers `(T)` only; `whole` covers the operand too."""
 
@@ -145,7 +152,7 @@ class Cast(Node):
         return self.span.to(self.operand.span)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Member(Node):
     """`x.name`, also written `x->name`."""
 
@@ -153,7 +160,7 @@ class Member(Node):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TupleAccess(Node):
     """`x.0`."""
 
@@ -161,7 +168,7 @@ class TupleAccess(Node):
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Index(Node):
     """`x[i]` where x is not a whole map."""
 
@@ -169,44 +176,44 @@ class Index(Node):
     index: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call(Node):
     name: str
     args: tuple[Expr | Typeof, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TupleLit(Node):
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordLit(Node):
     fields: tuple[tuple[str, Expr], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sizeof(Node):
     arg: TypeOrExpr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Typeinfo(Node):
     arg: TypeOrExpr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Offsetof(Node):
     arg: TypeOrExpr
     path: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comptime(Node):
     expr: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block(Node):
     """`{ … }`: also the body of probes, loops and macros. `value` is the trailing expression without `;`."""
 
@@ -214,7 +221,7 @@ class Block(Node):
     value: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class If(Node):
     """`cond` is a `Comptime` for `if comptime`."""
 
@@ -226,28 +233,28 @@ class If(Node):
 # --- statements ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExprStmt(Node):
     """An expression used as a statement; the span includes its `;` as LANGUAGE defines for diagnostics."""
 
     expr: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Discard(Node):
     """`_ = expr;`."""
 
     expr: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Let(Node):
     var: Var
     type: TypeName | Typeof | None = None
     value: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Assign(Node):
     """`target op value`; `op` is `=` or a compound such as `+=`. The span is the whole statement without `;`."""
 
@@ -256,47 +263,47 @@ class Assign(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Range(Node):
     start: Expr
     end: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class For(Node):
     var: Var
     iterable: Range | MapRef
     body: Block
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class While(Node):
     cond: Expr
     body: Block
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unroll(Node):
     count: Expr
     body: Block
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Break(Node):
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Continue(Node):
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Return(Node):
     value: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Import(Node):
     """`import "path";`, at top level or (only in the standard library) in a block."""
 
@@ -306,21 +313,21 @@ class Import(Node):
 # --- top level ----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CLine(Node):
     """A preprocessor line, kept as written without its newline."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CDef(Node):
     """A struct, union or enum definition as written; `grammar/cdefs.lark` reads the inside."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setting(Node):
     """`name = value`; a bare word is an `Ident`."""
 
@@ -328,12 +335,12 @@ class Setting(Node):
     value: IntLit | StrLit | BoolLit | Ident
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Config(Node):
     settings: tuple[Setting, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MapDecl(Node):
     """`let @name = kind(size);`."""
 
@@ -342,7 +349,7 @@ class MapDecl(Node):
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Param(Node):
     """A macro's parameter: `sigil` is "$", "@" or ""."""
 
@@ -350,14 +357,14 @@ class Param(Node):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Macro(Node):
     name: str
     params: tuple[Param, ...]
     body: Block
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Function(Node):
     """`fn name(…): type { … }`: read, so that it can be refused with one clear error."""
 
@@ -367,14 +374,14 @@ class Function(Node):
     body: Block
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AttachPoint(Node):
     """A probe specification as written: one raw word."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Probe(Node):
     """The span covers the attach points (what a diagnostic about the probe marks)."""
 
@@ -383,7 +390,7 @@ class Probe(Node):
     body: Block
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Script(Node):
     """A whole source. `comments` are (span, text) in order, for the formatter."""
 
