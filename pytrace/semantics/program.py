@@ -11,20 +11,21 @@ buffers, arrays, tuples, records, structs, stacks, larger opaque types), which l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from pytrace.diagnostics import Diagnostic, Span
+from pytrace.frozen import frozen
 from pytrace.semantics.configuration import Config as Config
 from pytrace.semantics.types import Aggregate, Bool, Context, Enum, Int, Opaque, Pointer, Space, Struct, StructDef, Type
 
 if TYPE_CHECKING:
-    from pytrace.probes.provider import Target
+    from pytrace.probes.provider import ProbeContext, Target
 
 # --- storage ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Var:
     """A scratch variable of one probe. `index` is unique in the probe (two scopes may use one name)."""
 
@@ -33,7 +34,7 @@ class Var:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Map:
     """A map of the script. `name` has its `@`; `key` is None for a scalar map.
 
@@ -54,37 +55,37 @@ class Map:
 # --- expressions --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expr:
     type: Type
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Const(Expr):
     """A scalar constant; `value` is the mathematical value (negative for signed types)."""
 
     value: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text(Expr):
     """A string constant of type `Str`; `value` is without the final NUL and at most `type.size - 1` bytes."""
 
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Zero(Expr):
     """The zero value of any type."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReadVar(Expr):
     var: Var
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReadMap(Expr):
     """The value at a key, or the zero value where absent. For a castable aggregate the type is `Aggregate.as_int` and
     the value is reduced over all CPUs. `key` has exactly the map's key type."""
@@ -93,7 +94,7 @@ class ReadMap(Expr):
     key: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Convert(Expr):
     """`value` as `type`. Integer to integer: truncation, or extension by the source's signedness. To bool: non-zero
     (strings: first byte non-zero). Pointer, enum and integer: the bits. String to string: copied and cut or
@@ -104,7 +105,7 @@ class Convert(Expr):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arith(Expr):
     """`op`: add sub mul udiv umod and or xor shl lshr. Both operands have the type of the result (an `Int`, or `Bool`
     for and/or/xor). Division by zero gives 1 and a run-time warning."""
@@ -114,7 +115,7 @@ class Arith(Expr):
     right: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Compare(Expr):
     """`op`: eq ne lt le gt ge, of two scalars of one type; signed when that type is a signed integer."""
 
@@ -123,7 +124,7 @@ class Compare(Expr):
     right: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Equal(Expr):
     """Equality of two aggregates by content. Strings: up to the first NUL, at most the smaller size; buffers: the
     shorter length; arrays, tuples, records, structs of one type: all members."""
@@ -133,7 +134,7 @@ class Equal(Expr):
     negate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Logical(Expr):
     """`op`: and, or; operands are `Bool`; the right one is evaluated only if needed."""
 
@@ -142,12 +143,12 @@ class Logical(Expr):
     right: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Not(Expr):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Select(Expr):
     """A ternary, or an `if` with values: only one side is evaluated. Both sides have the type of the result (VOID or
     NOTHING for effects only)."""
@@ -157,7 +158,7 @@ class Select(Expr):
     orelse: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MakeTuple(Expr):
     """A tuple or record. `order` lists the positions in the order in which the members are evaluated."""
 
@@ -165,7 +166,7 @@ class MakeTuple(Expr):
     order: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part(Expr):
     """The part of an aggregate in memory (member of a tuple, record or struct, element of an array with constant
     index) that starts `offset` bytes into `value`. `bit_size` > 0: a bit-field, see `types.Field`."""
@@ -176,7 +177,7 @@ class Part(Expr):
     bit_size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Element(Expr):
     """`value[index]` of an array (or byte of a string, as int8) in memory, index at run time (u64). Out of bounds:
     run-time warning, value zero."""
@@ -186,14 +187,14 @@ class Element(Expr):
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddressOf(Expr):
     """`&$x` or `&@m`."""
 
     of: Var | Map
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Load(Expr):
     """A read of `type` at `address` (Int(8) or Pointer) + `offset`. `space` chooses the helper. A failing read gives
     zero (a run-time warning with -k).
@@ -208,7 +209,7 @@ class Load(Expr):
     trusted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ContextRead(Expr):
     """Reads `size` bytes at `offset` of the probe's context and truncates them to `type` (scalars), or copies the
     bytes (aggregates). `data_loc`: the 4 bytes at `offset` locate the data; the value is its address."""
@@ -218,14 +219,14 @@ class ContextRead(Expr):
     data_loc: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ContextAddress(Expr):
     """The context pointer plus `offset`."""
 
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step(Expr):
     """`++`/`--` on a variable, or a map (with its key). `delta` is what is added (scaled for pointers). The value is
     the new one with `prefix`, else the old one; `type` is the type of that value, the arithmetic is done in the
@@ -237,13 +238,13 @@ class Step(Expr):
     prefix: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProbeName(Expr):
     """The full name of the target that fired: a constant, or looked up by attach cookie when the program has several
     targets. `type` is a `Str` wide enough for all of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Do(Expr):
     """Runs `body`, then gives `value` (None: type NOTHING or VOID)."""
 
@@ -251,7 +252,7 @@ class Do(Expr):
     value: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call(Expr):
     """A builtin or function of the registry that needs code of its own. `static` is plain data its lowering
     understands (mode, limits, names); `args` have the types that its checker fixed."""
@@ -261,7 +262,7 @@ class Call(Expr):
     static: tuple[object, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MapCall(Expr):
     """has_key, delete, find, len, … : an operation of a map. `key` has the map's key type; `args` as its checker
     fixed."""
@@ -272,7 +273,7 @@ class MapCall(Expr):
     args: tuple[Expr, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Emit(Expr):
     """Sends a record to user space, where the action `kind` (see `runtime/actions.py`) handles it.
 
@@ -290,17 +291,17 @@ class Emit(Expr):
 # --- statements ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stmt:
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Evaluate(Stmt):
     expr: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetVar(Stmt):
     """`value` has the variable's type."""
 
@@ -308,7 +309,7 @@ class SetVar(Stmt):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetMap(Stmt):
     """The value is evaluated before the key."""
 
@@ -317,7 +318,7 @@ class SetMap(Stmt):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Update(Stmt):
     """An aggregation in place: `@m[key] = sum(x)`. `map.value` is the `Aggregate`; args are its non-literal arguments
     as 64-bit integers."""
@@ -327,20 +328,20 @@ class Update(Stmt):
     args: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Branch(Stmt):
     cond: Expr
     then: tuple[Stmt, ...]
     orelse: tuple[Stmt, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WhileLoop(Stmt):
     cond: Expr
     body: tuple[Stmt, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RangeLoop(Stmt):
     """`start` and `end` are 64-bit, evaluated once; `var` gets a fresh copy of the counter, converted to its type."""
 
@@ -350,7 +351,7 @@ class RangeLoop(Stmt):
     body: tuple[Stmt, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MapLoop(Stmt):
     """`var` is the tuple (key, value) of each entry; castable aggregates are reduced to integers."""
 
@@ -359,17 +360,17 @@ class MapLoop(Stmt):
     body: tuple[Stmt, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Break(Stmt):
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Continue(Stmt):
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Return(Stmt):
     """Ends the program; `value` is a 64-bit integer or None for 0."""
 
@@ -379,12 +380,12 @@ class Return(Stmt):
 # --- the whole ----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Probe:
     """One BPF program and all the targets it is attached to.
 
     `order` is the 1-based number of the program in the script; `body` includes the predicate and a filter for `-p`
-    where the provider has none of its own.
+    where the provider has none of its own. `context` is what its provider says of it.
     """
 
     order: int
@@ -393,9 +394,10 @@ class Probe:
     variables: tuple[Var, ...]
     body: tuple[Stmt, ...]
     span: Span = field(compare=False, repr=False)
+    context: ProbeContext | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True)
+@frozen
 class Program:
     """A script, checked. `structs` and `enums` define what printed values refer to. `strings` are indexed by opaque
     types."""
@@ -407,6 +409,8 @@ class Program:
     structs: Mapping[Struct, StructDef] = field(default_factory=dict)
     enums: Mapping[Enum, Mapping[int, str]] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
+    check_reads: bool = False
+    """Whether failing reads and lookups are reported (-k)."""
 
 
 def is_scalar(type_: Type) -> bool:

@@ -9,9 +9,11 @@ and values, records of the ring buffer and scratch memory alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum as PyEnum
 from typing import Protocol
+
+from pytrace.frozen import frozen
 
 
 class Space(PyEnum):
@@ -22,36 +24,38 @@ class Space(PyEnum):
     USER = "user"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Type:
     """Base of all types."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Int(Type):
     """`size` in bytes: 1, 2, 4 or 8.
 
-    Two remarks travel with a type while a script is being checked; they do not make it another type, and code
+    Three remarks travel with a type while a script is being checked; they do not make it another type, and code
     generation ignores them. `flexible`: the value is known to come from non-negative literals only, so that the type
-    may turn unsigned for free (LANGUAGE 14.1). `space`: where the value points to if it is used as an address.
+    may turn unsigned for free (LANGUAGE 14.1). `space`: where the value points to if it is used as an address. `clock`:
+    the mode of `nsecs` that the value was read with, if not the default.
     """
 
     size: int
     signed: bool
     flexible: bool = field(default=False, compare=False, repr=False)
     space: Space = field(default=Space.NONE, compare=False, repr=False)
+    clock: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{'' if self.signed else 'u'}int{self.size * 8}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bool(Type):
     def __str__(self) -> str:
         return "bool"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Enum(Type):
     """An enumeration: an unsigned 64-bit integer that prints by name. `source` as for `Struct`."""
 
@@ -62,17 +66,17 @@ class Enum(Type):
         return f"enum {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Str(Type):
-    """Text of `size` bytes including its NUL."""
+    """Text of `size` bytes including its NUL. `string` without a size, as an annotation, has size 0."""
 
     size: int
 
     def __str__(self) -> str:
-        return f"string[{self.size}]"
+        return f"string[{self.size}]" if self.size else "string"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Buffer(Type):
     """A u32 length followed by at most `capacity` bytes."""
 
@@ -82,18 +86,23 @@ class Buffer(Type):
         return f"buffer[{self.capacity}]"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pointer(Type):
-    """`pointee` is `Void()` for `void *`."""
+    """`pointee` is `Void()` for `void *`.
+
+    `trusted` is a remark like those of `Int`: the verifier knows the value as a pointer to a kernel object and lets the
+    program read through it directly. It is lost when the value is stored.
+    """
 
     pointee: Type
     space: Space = Space.NONE
+    trusted: bool = field(default=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.pointee} *"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Array(Type):
     elem: Type
     count: int
@@ -102,7 +111,7 @@ class Array(Type):
         return f"{self.elem}[{self.count}]"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tuple(Type):
     elems: tuple[Type, ...]
 
@@ -110,7 +119,7 @@ class Tuple(Type):
         return f"({','.join(map(str, self.elems))})"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record(Type):
     fields: tuple[tuple[str, Type], ...]
 
@@ -118,7 +127,7 @@ class Record(Type):
         return f"record {{ {', '.join(f'.{name} = {type_}' for name, type_ in self.fields)} }}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Struct(Type):
     """A C struct or union by name; `source` tells where it is defined ("" = the script, "vmlinux", a module, …)."""
 
@@ -132,7 +141,7 @@ class Struct(Type):
         return f"{self.kind} {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Void(Type):
     """What an action such as `print()` gives."""
 
@@ -140,7 +149,7 @@ class Void(Type):
         return "void"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Nothing(Type):
     """The `none` type: a block or statement without a value."""
 
@@ -148,7 +157,7 @@ class Nothing(Type):
         return "none"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unknown(Type):
     """A type that is not known (yet): of a variable in an early round of solving, or of an erroneous expression.
 
@@ -159,7 +168,7 @@ class Unknown(Type):
         return "none"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stack(Type):
     """A captured stack: `kind` "kstack" or "ustack", `mode` as in the configuration, at most `limit` frames.
 
@@ -174,7 +183,7 @@ class Stack(Type):
         return f"{self.kind}_{self.mode}_{self.limit}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opaque(Type):
     """A value that user space turns into text when it is printed.
 
@@ -200,7 +209,7 @@ OPAQUE_SIZES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Aggregate(Type):
     """The value of a map that is updated by a map function.
 
@@ -227,14 +236,14 @@ class Aggregate(Type):
         return Int(8, self.signed and self.name != "count")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Context(Type):
     """What `args` is before a field is taken: the probe's arguments, not a value by itself where not printable."""
 
     struct: Struct
 
     def __str__(self) -> str:
-        return f"{self.struct} *"
+        return str(self.struct)
 
 
 I8, I16, I32, I64 = (Int(n, True) for n in (1, 2, 4, 8))
@@ -243,10 +252,14 @@ BOOL, VOID, NOTHING, UNKNOWN = Bool(), Void(), Nothing(), Unknown()
 INET, MAC, TIMESTAMP, CGROUP_PATH, KSYM, USYM, USERNAME = (Opaque(n) for n in OPAQUE_SIZES)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Field:
     """A member of a struct: `offset` in bytes. A bit-field reads `bit_size` bits at `bit_offset` bits from `offset`,
-    within the integer `type` that stands at `offset`."""
+    within the integer `type` that stands at `offset`.
+
+    `stored` is how many bytes are there, if fewer than the type has: a `char[n]` of a script's own struct is a
+    `string[n + 1]`, whose last byte is a NUL that is not in memory.
+    """
 
     name: str
     type: Type
@@ -254,9 +267,10 @@ class Field:
     bit_offset: int = 0
     bit_size: int = 0
     tags: tuple[str, ...] = ()
+    stored: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StructDef:
     """The contents of a struct. Members of anonymous inner structs are listed in place, at their offset from the
     start."""

@@ -37,6 +37,7 @@ class Options:
     includes: tuple[str, ...] = ()
     no_features: frozenset[str] = frozenset()
     traceable_functions: str | None = None
+    debug_folders: tuple[str, ...] = ()
     probe_filter: str | None = None
     mode: str = ""
     directory: str = "."
@@ -56,7 +57,7 @@ class UnitProbe:
 class Unit:
     """`macros` maps a name to its definitions, user's before the library's. `defines` are the object-like `#define`s,
     as expressions. `types` answers for the script's C definitions and the kernel. `host` is the machine that probes
-    are looked for on."""
+    are looked for on. `imported` are the paths of the files that the script imports."""
 
     script: tree.Script
     options: Options
@@ -64,6 +65,7 @@ class Unit:
     config: Config = field(default_factory=Config)
     probes: tuple[UnitProbe, ...] = ()
     macros: Mapping[str, tuple[tree.Macro, ...]] = field(default_factory=dict)
-    defines: Mapping[str, tree.Expr] = field(default_factory=dict)
+    defines: Mapping[str, str] = field(default_factory=dict)
     map_decls: tuple[tree.MapDecl, ...] = ()
     host: Host | None = None
+    imported: tuple[str, ...] = ()

@@ -1,0 +1,170 @@
+"""Matching: specifications become the targets that exist on this machine, and programs are decided.
+
+A probe becomes one program for all its targets, as long as nothing in its body depends on which of them fired: the
+`probe` builtin does not count, since programs learn the name from the attach cookie. Targets are kept apart when they
+are loaded differently, belong to different providers, or differ in what the body reads of its context.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+
+from pytrace.diagnostics import Diagnostics
+from pytrace.probes import PROVIDERS
+from pytrace.probes.provider import Host, Target
+from pytrace.semantics.unit import Unit, UnitProbe
+from pytrace.semantics.walk import walk
+from pytrace.syntax import tree
+
+__all__ = ["match"]
+
+_ALWAYS = frozenset(("begin", "end", "self"))
+"""Providers that --probe-filter leaves alone."""
+_ARGUMENT = re.compile(r"arg[0-9]+")
+_CONTEXT_WORDS = re.compile(r"\b(?:args|retval|arg[0-9]+)\b")
+
+
+def match(unit: Unit, diagnostics: Diagnostics) -> Unit:
+    """Expand the specs of every probe and split it into programs."""
+    host = unit.host
+    if host is None:
+        raise ValueError("the attach-point pass has not run")
+    keep = _filter(unit, diagnostics)
+    defines = " ".join(line.text for line in unit.script.preamble if isinstance(line, tree.CLine))
+    opaque = _CONTEXT_WORDS.search(defines) is not None
+    probes: list[UnitProbe] = []
+    programs = 0
+    for each in unit.probes:
+        targets = _expand(each, host, diagnostics)
+        targets = [target for target in targets if target.provider in _ALWAYS or keep(target)]
+        parts = _split(replace(each, targets=tuple(targets)), host, opaque) if targets else []
+        programs += len(parts)
+        if programs > unit.config.max_bpf_progs and len(parts) > 1:
+            diagnostics.error(
+                each.probe.span,
+                f"Your program is trying to generate more than {programs} BPF programs, which exceeds the current "
+                f"limit of {unit.config.max_bpf_progs}",
+                hints=["You can increase the limit through the BPFTRACE_MAX_BPF_PROGS environment variable."],
+            )
+        probes += parts
+    diagnostics.check()
+    _check_limit(probes, unit, diagnostics)
+    return replace(unit, probes=tuple(probes))
+
+
+def _expand(each: UnitProbe, host: Host, diagnostics: Diagnostics) -> list[Target]:
+    errors = len(diagnostics.errors)
+    targets = [t for spec in each.specs for t in PROVIDERS[spec.provider].expand(spec, host, diagnostics)]
+    for module in {target.text("module") for target in targets}:
+        host.use_module(module)
+    if not targets and len(diagnostics.errors) == errors:
+        if host.config.missing_probes == "error":
+            diagnostics.error(
+                each.probe.span,
+                "Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to "
+                "'warn'.",
+            )
+        elif host.config.missing_probes == "warn":
+            diagnostics.warning(
+                each.probe.span,
+                "Probe has no valid attach points. It is being removed which may cause issues with program behavior.",
+            )
+    return targets
+
+
+@dataclass(frozen=True)
+class _Everything:
+    def __call__(self, target: Target) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class _Matching:
+    pattern: re.Pattern[str]
+
+    def __call__(self, target: Target) -> bool:
+        return any(self.pattern.search(text) for text in (target.name, target.label))
+
+
+def _filter(unit: Unit, diagnostics: Diagnostics) -> _Everything | _Matching:
+    text = unit.options.probe_filter
+    if text is None:
+        return _Everything()
+    try:
+        return _Matching(re.compile(text))
+    except (re.error, OverflowError, RecursionError) as error:
+        diagnostics.fail(None, f"Invalid --probe-filter regex '{text}': {error}", status=255)
+
+
+def _check_limit(probes: list[UnitProbe], unit: Unit, diagnostics: Diagnostics) -> None:
+    count = sum(not target.number("copy") for each in probes for target in each.targets)
+    limit = unit.config.max_probes
+    if count > limit:
+        diagnostics.error(
+            None,
+            f"Can't attach to {count} probes because it exceeds the current limit of {limit} probes.\n"
+            "You can increase the limit through the BPFTRACE_MAX_PROBES environment variable, but BE CAREFUL since a "
+            "high number of probes attached can cause your system to crash.",
+        )
+
+
+# --- splitting ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Uses:
+    """What a body reads of its context: fields of `args` (None: all of it), `retval`, `argN`."""
+
+    fields: frozenset[str] | None
+    retval: bool
+    arguments: bool
+
+    def key(self, target: Target, host: Host) -> Hashable:
+        """Equal for targets whose contexts are the same for this body."""
+        if self.fields is not None and not (self.fields or self.retval or self.arguments):
+            return None
+        context = PROVIDERS[target.provider].context(target, host)
+        args: Hashable = (context.args_name, context.args)
+        if self.fields is not None and context.args is not None:
+            args = frozenset(field for field in context.args if field.name in self.fields)
+        return (
+            args if self.fields is None or self.fields else None,
+            context.retval if self.retval else None,
+            context.arguments if self.arguments else None,
+        )
+
+
+def _uses(each: UnitProbe, opaque: bool) -> _Uses:
+    """`opaque`: a `#define` may bring in any of them."""
+    if opaque:
+        return _Uses(None, True, True)
+    fields: set[str] = set()
+    whole = 0
+    retval = arguments = False
+    for node in walk(each.probe.predicate, each.probe.body):
+        if isinstance(node, tree.Member) and _is_named(node.obj, "args"):
+            fields.add(node.name)
+            whole -= 1
+        elif isinstance(node, tree.Ident | tree.Call):
+            # The walk comes to the `args` of `args.field` too, after the member.
+            whole += node.name in ("args", "__builtin_args")
+            retval = retval or node.name in ("retval", "__builtin_retval")
+            arguments = arguments or _ARGUMENT.fullmatch(node.name.removeprefix("__builtin_")) is not None
+    return _Uses(None if whole else frozenset(fields), retval, arguments)
+
+
+def _is_named(node: tree.Node, name: str) -> bool:
+    return isinstance(node, tree.Ident | tree.Call) and node.name.removeprefix("__builtin_") == name
+
+
+def _split(each: UnitProbe, host: Host, opaque: bool) -> list[UnitProbe]:
+    if len(each.targets) == 1:
+        return [each]
+    uses = _uses(each, opaque)
+    groups: dict[Hashable, list[Target]] = {}
+    for target in each.targets:
+        key = (target.provider, PROVIDERS[target.provider].loading(target), uses.key(target, host))
+        groups.setdefault(key, []).append(target)
+    return [replace(each, targets=tuple(group)) for group in groups.values()]

@@ -1,0 +1,85 @@
+"""What is stored where (LANGUAGE 14.4): each source of a variable or map takes part in solving its type, and is checked
+against it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytrace.diagnostics import Span
+from pytrace.semantics import program as core
+from pytrace.semantics.types import (
+    Aggregate,
+    Int,
+    Record,
+    Str,
+    Tuple,
+    Type,
+    Unknown,
+    size_of,
+)
+from pytrace.semantics.typing.cells import Cell
+from pytrace.semantics.typing.constants import literal_of
+from pytrace.semantics.typing.lattice import fits, join, stored
+
+if TYPE_CHECKING:
+    from pytrace.semantics.typing.probe import ProbeTyper
+
+__all__ = ["locked", "source", "suits"]
+
+
+def source(t: ProbeTyper, cell: Cell, type_: Type, span: Span, kind: str, value: core.Expr | None = None) -> bool:
+    """Enter a source of a variable (`kind` "variable") or map ("map"); False if it does not suit, which is reported.
+
+    `value` is the expression that is stored, if there is one: literals have to fit.
+    """
+    type_ = stored(type_)
+    agreed = True
+    if t.contributes(cell):
+        agreed = cell.add(t.number, type_)
+    have = t.type_in(cell)
+    if isinstance(have, Unknown) or isinstance(type_, Unknown):
+        return True
+    lock = cell.locked if cell.fixed is None else None
+    joined = join(have, type_)
+    if isinstance(have, Aggregate) != isinstance(type_, Aggregate):
+        joined = None
+    if lock is not None and joined is not None and joined != lock:
+        locked(t, cell, type_, span)
+        return False
+    if joined is None or not agreed or not suits(have, type_, value):
+        t.error(
+            span,
+            f"Type mismatch for {cell.name}: trying to assign value of type '{type_}' "
+            f"when {kind} already has a type '{have}'",
+        )
+        return False
+    return True
+
+
+def locked(t: ProbeTyper, cell: Cell, type_: Type, span: Span) -> core.Expr:
+    """Report that a type would change after a compile-time condition relied on it."""
+    return t.error(
+        span,
+        f"Type mismatch for {cell.name}: this type has been locked because it was used in another part of the type "
+        "graph that was already resolved (e.g. `sizeof`, `typeinfo`, etc.). "
+        f"The new type '{type_}' doesn't fit into the locked type '{cell.locked}'",
+    )
+
+
+def suits(have: Type, type_: Type, value: core.Expr | None) -> bool:
+    """Whether a value of a compatible type may be stored as `have`: texts have to be short enough (for a declared
+    type), and literals small enough; other integers are cut, with a warning."""
+    match have, type_:
+        case Str(), Str():
+            return size_of(type_) <= size_of(have)
+        case Int(), Int():
+            literal = None if value is None else literal_of(value)
+            return not isinstance(literal, int) or isinstance(literal, bool) or fits(literal, have)
+        case Tuple(), Tuple():
+            items = value.items if isinstance(value, core.MakeTuple) else (None,) * len(type_.elems)
+            return all(map(suits, have.elems, type_.elems, items))
+        case Record(), Record():
+            given = value.items if isinstance(value, core.MakeTuple) else (None,) * len(type_.fields)
+            members = {name: (member, item) for (name, member), item in zip(type_.fields, given, strict=True)}
+            return all(suits(member, *members[name]) for name, member in have.fields)
+    return True
