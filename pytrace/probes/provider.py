@@ -18,8 +18,10 @@ from pytrace.semantics.configuration import Config
 from pytrace.semantics.types import Space, Type, TypeTable
 
 if TYPE_CHECKING:
-    from pytrace.probes.kernel_types import KernelTypeSource
-    from pytrace.probes.tracefs import Tracefs
+    from pytrace.kernel.tracefs import Tracefs
+    from pytrace.probes.debug_types import DebugTypes
+    from pytrace.probes.kernel_btf import KernelBtf
+    from pytrace.probes.kernel_functions import KernelFunctions
 
 Data = tuple[tuple[str, str | int], ...]
 
@@ -82,11 +84,13 @@ class Target:
 class ContextField:
     """A value in the context: `size` bytes at `offset`, read as `type` (which may be narrower than its 8-byte slot).
 
-    `data_loc`: the 4 bytes at `offset` locate the data within the record; the value is its address. `trusted`: the
-    value is a pointer through which the verifier allows direct loads.
+    `data_loc`: the 4 bytes at `offset` locate the data within the record; the value is its address. With `rel_loc` they
+    count from behind themselves. `trusted`: the value is a pointer through which the verifier allows direct loads.
 
-    Arguments of user-space static probes are not always in the context: with `displacement` the 8 bytes at `offset`
-    plus `displacement` are a user address at which `size` bytes are read; with `constant` the value is that number.
+    Arguments of user-space static probes are not always in the context: with `displacement` the 8 bytes at `offset`,
+    plus `displacement`, plus `scale` times the 8 bytes at `index` (if that is not None) are a user address at which
+    `size` bytes are read; with `constant` the value is that number. `stored` is what is read there, to be converted to
+    `type`; None if they are the same.
     """
 
     name: str
@@ -95,8 +99,12 @@ class ContextField:
     size: int
     space: Space = Space.NONE
     data_loc: bool = False
+    rel_loc: bool = False
     trusted: bool = False
+    stored: Type | None = None
     displacement: int | None = None
+    index: int | None = None
+    scale: int = 1
     constant: int | None = None
 
 
@@ -141,7 +149,7 @@ class Loading:
 
 
 class Host(Protocol):
-    """What expansion may ask of the machine and of the command line."""
+    """What expansion may ask of the machine and of the command line; `host.MachineHost` is the real one."""
 
     config: Config
     pid: int | None
@@ -149,15 +157,33 @@ class Host(Protocol):
     unsafe: bool
     no_features: frozenset[str]
     traceable_functions: str | None
-    types: TypeTable
+    debug_folders: tuple[str, ...]
+
+    @property
+    def types(self) -> TypeTable:
+        """The kernel's types."""
+
+    @property
+    def debug_types(self) -> DebugTypes:
+        """The types of traced programs; `types` knows them too once they were translated."""
 
     @property
     def tracefs(self) -> Tracefs:
         """The tracepoints. Raises `OSError` if tracefs cannot be reached."""
 
     @property
-    def kernel(self) -> KernelTypeSource:
-        """Functions, tracepoints and iterators that BTF describes."""
+    def functions(self) -> KernelFunctions:
+        """The kernel functions that can be traced. They raise `OSError` if --traceable-functions cannot be read."""
+
+    @property
+    def kernel(self) -> KernelBtf:
+        """Functions, tracepoints and iterators as kernel type information describes them."""
+
+    def use_module(self, module: str) -> None:
+        """Make the types of a kernel module known to the script."""
+
+    def has_feature(self, name: str) -> bool:
+        """Whether the kernel has a feature that --no-feature names, and may use it."""
 
 
 @dataclass(frozen=True)
@@ -165,11 +191,12 @@ class Attachment:
     """An attached program; `count` is how many functions or events it covers.
 
     Closing `fds`, in order, detaches. That may block for tens of milliseconds each while the kernel waits for readers,
-    so sessions close attachments in parallel.
+    so sessions close attachments in parallel. `warnings` tell which parts of it could not be attached.
     """
 
     count: int
     fds: tuple[int, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class AttachError(Exception):
@@ -188,14 +215,14 @@ Targets = Sequence[tuple[Target, int]]
 
 class Provider(ABC):
     name: ClassVar[str]
-    short: ClassVar[str] = ""
-    older: ClassVar[tuple[str, ...]] = ()
     prog_type: ClassVar[str]
     expected_attach_type: ClassVar[str] = ""
     filtered_by_pid: ClassVar[bool] = False
     """Whether -p restricts the events (by `attach`), or does not concern them; else the program needs a filter."""
     attach_pass: ClassVar[int] = 1
     """1: attached in source order; 2: afterwards, in reverse order (PROBES 4); 0: not attached but run."""
+    alone: ClassVar[bool] = False
+    """Whether a spec must be the only one of its probe."""
     listed: ClassVar[str] = ""
     """"kernel" or "user" if `-l` without a provider shows it; "named" if only when named."""
 
@@ -208,9 +235,17 @@ class Provider(ABC):
     def parse(self, spec: Spec, diagnostics: Diagnostics) -> Spec | None:
         """Check the parts; gives the spec with its `data`, or None after an error."""
 
-    def wants(self, spec: Spec, host: Host) -> bool:
-        """Whether an attach point made from a provider name with a wildcard is kept (PROBES 1.2)."""
-        return True
+    def check(self, spec: Spec, host: Host, diagnostics: Diagnostics) -> list[Spec]:
+        """Check what the parts name, once all specs of the script could be parsed: units, events, target files.
+
+        Gives the spec, or several if it stands for several, with what was found out in `data`; none after an error.
+        """
+        return [spec]
+
+    def check_script(  # noqa: B027  # a hook that most providers have no use for
+        self, specs: Sequence[Spec], diagnostics: Diagnostics
+    ) -> None:
+        """Check what concerns all specs of this provider in a script."""
 
     @abstractmethod
     def expand(self, spec: Spec, host: Host, diagnostics: Diagnostics) -> list[Target]:
@@ -248,13 +283,29 @@ class Provider(ABC):
         """Attach to a single target. Raises `AttachError`."""
         raise NotImplementedError(f"{self.name} probes are run, not attached")
 
-    def list(self, pattern: Spec | None, host: Host, verbose: bool) -> Iterator[tuple[str, list[str]]]:
+    def files(self, target: Target) -> tuple[str, ...]:
+        """The files that the target was looked up in: an image is stale once one of them changes."""
+        return ()
+
+    def listing(self, pattern: Spec | None, host: Host, verbose: bool) -> Iterator[tuple[str, list[str]]]:
         """Names that match a listing pattern, each with its argument lines (empty unless `verbose`)."""
         return iter(())
+
+    def argument_lines(self, target: Target, host: Host) -> list[str]:
+        """The arguments of a target, as `-lv` shows them: `TYPE NAME`."""
+        return []
 
     def listed_target(self, target: Target, spec: Spec) -> str:
         """How the attach point of a program is listed."""
         return target.name
+
+    def missing(self, spec: Spec, what: str, host: Host, diagnostics: Diagnostics) -> None:
+        """Report that a target which was named without a wildcard does not exist, as `missing_probes` says."""
+        message = f"No matches for {self.name} {what}."
+        if host.config.missing_probes == "error":
+            diagnostics.error(spec.span, message)
+        elif host.config.missing_probes == "warn":
+            diagnostics.warning(spec.span, f"{message} Skipping.")
 
     def wrong_count(self, spec: Spec, expected: str, diagnostics: Diagnostics) -> None:
         """Report that the number of parts does not fit."""

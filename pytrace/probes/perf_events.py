@@ -1,0 +1,70 @@
+"""What the providers share whose programs run at perf events: context, and attaching to several CPUs or threads."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable
+
+from pytrace.probes.provider import AttachError, Attachment, Host, ProbeContext, Provider, Target
+from pytrace.probes.registers import pt_regs_size
+from pytrace.semantics.types import Pointer, Space, Struct
+
+
+class PerfEventProvider(Provider):
+    """A provider of PERF_EVENT programs. Their context is struct bpf_perf_event_data, which starts with the registers
+    (include/uapi/linux/bpf_perf_event.h)."""
+
+    prog_type = "perf_event"
+    filtered_by_pid = True
+
+    def context(self, target: Target, host: Host) -> ProbeContext:
+        # The registers, then two 64-bit words; known here, so that a timer needs no kernel types.
+        data = Struct("bpf_perf_event_data", pt_regs_size() + 16, 8, "struct", "vmlinux")
+        return ProbeContext(
+            self.probetype, self.prog_type, registers=0, ctx=Pointer(data, Space.KERNEL)
+        )
+
+
+def threads_of(pid: int) -> list[int]:
+    """The threads of a process, for events that the kernel binds to one thread each."""
+    try:
+        return sorted(int(name) for name in os.listdir(f"/proc/{pid}/task"))
+    except FileNotFoundError:
+        return [pid]
+
+
+def attach_events(
+    prog_fd: int, target: Target, cookie: int, opens: Iterable[Callable[[], int]], *, partly: bool = False
+) -> list[Attachment]:
+    """Attach a program to several events that are one probe together: `opens` open them.
+
+    Events of threads that have ended in the meantime are left out; with `partly` so are those that fail, with a
+    warning. Raises `AttachError` if one of the others fails, or none is left.
+    """
+    from pytrace.kernel import perf
+
+    fds: list[int] = []
+    warnings: list[str] = []
+    reason: OSError | None = None
+    for open_event in opens:
+        try:
+            fds += perf.attach(prog_fd, open_event(), cookie)
+        except OSError as error:
+            reason = error
+            if error.errno == errno.ESRCH:
+                continue
+            warnings.append(_explain(error))
+            if not partly:
+                break
+    if not fds or (warnings and not partly):
+        for fd in fds:
+            os.close(fd)
+        raise AttachError(target, warnings[0] if warnings else "the process has ended", cause=reason)
+    return [Attachment(1, tuple(fds), tuple(dict.fromkeys(warnings)))]
+
+
+def _explain(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "No more HW registers left"
+    return str(error)

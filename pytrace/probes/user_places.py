@@ -1,0 +1,276 @@
+"""Where uprobes go in a file: functions, instructions, addresses, source lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pytrace.diagnostics import Diagnostics
+from pytrace.probes.binaries import FileState, find_binaries, native, shown
+from pytrace.probes.instructions import is_boundary
+from pytrace.probes.patterns import has_wildcard, literal_prefix, matcher
+from pytrace.probes.provider import Host, ProbeContext, Provider, Spec, Target
+
+if TYPE_CHECKING:
+    from elftools.dwarf.die import DIE
+
+    from pytrace.kernel.elf import Elf, ElfSymbol
+    from pytrace.probes.debug_info import DebugInfo
+
+_FORCE = (
+    "Use --unsafe to force attachment. WARNING: This option could lead to data corruption in the target process."
+)
+
+
+@lru_cache(maxsize=16)
+def _opened(path: str, state: FileState) -> Elf:
+    from pytrace.kernel.elf import Elf
+
+    return Elf(path)
+
+
+def open_elf(path: str) -> Elf | None:
+    """The ELF file at a path of the script; None if it is none or cannot be read."""
+    from pytrace.kernel.elf import ElfError
+
+    try:
+        return _opened(native(path), FileState.of(native(path)))
+    except (OSError, ElfError):
+        return None
+
+
+@lru_cache(maxsize=16)
+def _functions(elf: Elf) -> dict[str, ElfSymbol]:
+    found: dict[str, ElfSymbol] = {}
+    for symbol in elf.functions():
+        found.setdefault(symbol.name if symbol.name.isascii() else shown(symbol.name), symbol)
+    return found
+
+
+def functions(path: str) -> dict[str, ElfSymbol]:
+    """The functions of a file by name (text of the script), the first of each name."""
+    elf = open_elf(path)
+    return {} if elf is None else _functions(elf)
+
+
+def matching(path: str, pattern: str) -> list[tuple[str, ElfSymbol]]:
+    """The functions of a file that match a pattern, in byte order of their names."""
+    prefix, matches = literal_prefix(pattern), matcher(pattern)
+    return sorted(
+        (name, symbol)
+        for name, symbol in functions(path).items()
+        if name.startswith(prefix) and matches(name) and ".part." not in name
+    )
+
+
+# --- expansion ----------------------------------------------------------------------------------------------------
+
+
+def targets(provider: Provider, spec: Spec, host: Host, diagnostics: Diagnostics) -> list[Target]:
+    """The places that one spec with a resolved file stands for."""
+    path, function = spec.string("path"), spec.string("function")
+    maker = _Maker(provider, spec, host, diagnostics)
+    if spec.get("address") is not None:
+        return [maker.address(path, spec.number("address"))]
+    if spec.string("file"):
+        return maker.source_line()
+    if spec.string("language"):
+        return maker.demangled(path, function)
+    if has_wildcard(function):
+        return [maker.symbol(path, name, symbol, checked=False) for name, symbol in matching(path, function)]
+    found = functions(path).get(function)
+    if found is None:
+        # With a pattern for the file, those that lack the function are not meant.
+        if not spec.number("several"):
+            provider.missing(spec, f"{path}:{function}", host, diagnostics)
+        return []
+    return [maker.symbol(path, function, found, spec.number("offset"))]
+
+
+@dataclass(frozen=True)
+class _Maker:
+    provider: Provider
+    spec: Spec
+    host: Host
+    diagnostics: Diagnostics
+
+    def target(self, path: str, name: str, place: int, error: str = "", **more: str | int) -> Target:
+        data: dict[str, str | int] = {"path": path, "place": place, **more}
+        if error:
+            data["error"] = error
+        if self.host.has_feature("uprobe_multi"):
+            data["multi"] = 1
+        return Target(self.provider.name, f"{self.provider.name}:{path}:{name}", tuple(data.items()), self.spec.label)
+
+    def _force(self, message: str) -> str:
+        """A place that --unsafe allows: a warning with it, else the reason why attaching fails."""
+        if self.host.unsafe:
+            self.diagnostics.warning(self.spec.span, message)
+            return ""
+        return f"{message}\n{_FORCE}"
+
+    def symbol(
+        self,
+        path: str,
+        name: str,
+        symbol: ElfSymbol,
+        offset: int = 0,
+        *,
+        checked: bool = True,
+        prefix: str = "",
+        **more: str | int,
+    ) -> Target:
+        """A function, or `offset` bytes into it. `checked`: it was named, not matched by a pattern."""
+        elf = open_elf(path)
+        place = elf.file_offset(symbol.address + offset) if elf is not None else None
+        error = ""
+        if symbol.size and offset >= symbol.size:
+            error = f"Offset outside the function bounds ('{name}' size is {symbol.size})"
+        elif place is None:
+            error = f"Could not resolve symbol: {path}:{name}"
+        elif checked and not symbol.size and not self.host.unsafe:
+            error = f"Could not determine boundary for {name} (symbol has size 0)."
+            if offset == 0:
+                error += f"\n{_FORCE}"
+        elif offset and in_instruction(path, symbol, offset):
+            error = self._force(f"Could not add uprobe into middle of instruction: {path}:{name}+{offset}")
+        text = f"{prefix}{name}+{offset}" if offset else f"{prefix}{name}"
+        return self.target(path, text, place or 0, error, function=name, **more)
+
+    def address(self, path: str, address: int) -> Target:
+        """An address as in the file."""
+        elf = open_elf(path)
+        place = elf.file_offset(address) if elf is not None else None
+        symbol = elf.function_at(address) if elf is not None else None
+        error = ""
+        if place is None:
+            error = f"Could not resolve address: {path}:{address:#x}"
+        elif symbol is None:
+            if self.host.unsafe:
+                self._force(f"Could not determine instruction boundary for {self.provider.name}:{path}:{address}")
+            else:
+                error = f"Could not resolve address: {path}:{address:#x}"
+        elif in_instruction(path, symbol, address - symbol.address):
+            error = self._force(
+                f"Could not add uprobe into middle of instruction: {path}:{symbol.name}+{address - symbol.address}"
+            )
+        return self.target(path, str(address), place or 0, error, address=address)
+
+    def demangled(self, path: str, pattern: str) -> list[Target]:
+        """C++ functions by their demangled name, in the order of that; names that are not mangled stand for themselves.
+        Without parentheses in the pattern, parameters do not count."""
+        from pytrace.kernel.demangle import demangle
+
+        matches = matcher(pattern)
+        full = "(" in pattern
+        found = []
+        for name, symbol in functions(path).items():
+            text = demangle(name)
+            shown_name = text or name
+            if matches(shown_name if full else shown_name.partition("(")[0]) and ".part." not in name:
+                found.append((f'cpp:"{text}"' if text else f"cpp:{name}", name, symbol))
+        return [
+            self.symbol(path, name, symbol, checked=False, prefix="cpp:", listed=text)
+            for text, name, symbol in sorted(found)
+        ]
+
+    def source_line(self) -> list[Target]:
+        """The first instruction of a source line."""
+        from pytrace.probes.debug_info import NoPlace, debug_info
+
+        spec = self.spec
+        path = spec.string("path")
+        info = debug_info(native(path), self.host.debug_folders)
+        if info is None:
+            message = f"No DWARF debug info found for '{path}', cannot attach by source code location."
+            self.diagnostics.error(spec.span, message)
+            return []
+        try:
+            address = info.address_of_line(spec.string("file"), spec.number("line"), spec.number("column"))
+        except NoPlace as error:
+            self.diagnostics.error(spec.span, str(error))
+            return []
+        return [self.address(path, address)]
+
+
+def in_instruction(path: str, symbol: ElfSymbol, offset: int) -> bool:
+    """Whether a place `offset` bytes into a function is inside an instruction."""
+    elf = open_elf(path)
+    start = elf.file_offset(symbol.address) if elf is not None else None
+    if start is None or not offset:
+        return False
+    with open(native(path), "rb") as file:
+        file.seek(start)
+        code = file.read(offset + 16)
+    return not is_boundary(code, offset, symbol.address)
+
+
+# --- parameters ---------------------------------------------------------------------------------------------------
+
+
+def _function_entry(target: Target, host: Host) -> tuple[DebugInfo | None, DIE | None]:
+    """The debug information of a target's file, and its entry for the function that starts at the target."""
+    from pytrace.probes.debug_info import debug_info
+
+    path = target.text("path")
+    info = debug_info(native(path), host.debug_folders)
+    elf = open_elf(path)
+    address = elf.address_of(target.number("place")) if elf is not None else None
+    return info, info.function(address) if info is not None and address is not None else None
+
+
+def with_parameters(context: ProbeContext, target: Target, host: Host) -> ProbeContext:
+    """The context with the parameters of the target's function as `args`, if its file describes them."""
+    from pytrace.probes.debug_types import Unplaced, argument_fields
+
+    info, function = _function_entry(target, host)
+    error = f'Could not parse arguments of "{target.name}": '
+    if info is None:
+        return replace(context, args_error=f"{error}no debuginfo found for {target.text('path')}")
+    if function is None:
+        return replace(context, args_error="Cannot read function parameters")
+    try:
+        args = argument_fields(info.parameters(function), host.debug_types, target.text("path"))
+    except Unplaced as reason:
+        return replace(context, args_error=error + str(reason))
+    return replace(context, args=args, args_name=f"{target.name}_args", args_printable=True)
+
+
+def argument_lines(target: Target, host: Host) -> list[str]:
+    """The parameters of a target's function, for listings."""
+    from pytrace.probes.debug_info import name_of, referenced
+    from pytrace.probes.debug_types import type_text
+
+    info, function = _function_entry(target, host)
+    if info is None or function is None:
+        return []
+    return [f"{type_text(referenced(each))} {name_of(each)}" for each in info.parameters(function)]
+
+
+# --- listing ------------------------------------------------------------------------------------------------------
+
+
+def listing(
+    provider: Provider, pattern: Spec | None, host: Host, verbose: bool
+) -> Iterator[tuple[str, list[str]]]:
+    """Functions of the files that a pattern names."""
+    parts = pattern.parts if pattern is not None else ()
+    if len(parts) == 1 and host.pid is not None:
+        parts = (f"/proc/{host.pid}/exe", *parts)
+    if not parts:
+        return
+    function = parts[-1] if len(parts) > 1 else "*"
+    for binary in find_binaries(parts[0], host.pid):
+        for name, symbol in matching(binary.path, function):
+            target = Target(
+                provider.name, f"{provider.name}:{binary.path}:{name}",
+                (("path", binary.path), ("place", _place(binary.path, symbol))),
+            )
+            yield target.name, provider.argument_lines(target, host) if verbose else []
+
+
+def _place(path: str, symbol: ElfSymbol) -> int:
+    elf = open_elf(path)
+    return (elf.file_offset(symbol.address) if elf is not None else None) or 0
