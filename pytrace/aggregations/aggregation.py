@@ -1,21 +1,41 @@
 """What an aggregation is: one file for each map function, with everything about it.
 
-How it is updated in the kernel, how the per-CPU copies fold to one value, how two hosts' values merge, how it prints.
+How it is updated in the kernel, how the per-CPU copies fold to one value, how two hosts' values merge, how it sorts
+and what it shows.
 
 A value is stored per CPU as `value_size` bytes; all-zero bytes are "nothing yet". Reading folds the copies to a plain
-Python value: an int, a tuple of ints, or a list of bucket counts.
+Python value (its shape is the aggregation's own affair) from which `shown` makes what is printed.
 """
 
 from __future__ import annotations
 
+import struct
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pytrace.semantics.types import Aggregate
 
 if TYPE_CHECKING:
     from pytrace.codegen.emitter import Emitter, Value
+
+__all__ = ["MASK", "MAX_VALUE_SIZE", "Aggregation", "Copies", "Step", "quotient", "words", "wrap"]
+
+MASK = (1 << 64) - 1
+
+MAX_VALUE_SIZE = 32760
+"""Bytes that a value may take on each CPU: the kernel's per-CPU allocator gives at most PCPU_MIN_UNIT_SIZE (32 KiB)
+at a time (mm/percpu.c), and the map keeps one word for itself."""
+
+Step = Callable[[Sequence["Value"], "Value"], Sequence["Value"]]
+
+
+class Copies(Protocol):
+    """The per-CPU copies of one value, as code that reads them sees them."""
+
+    def fold(self, initial: Sequence[Value], step: Step) -> Sequence[Value]:
+        """Runs `step(accumulators, copy)` for each possible CPU, `copy` pointing to its value; gives the accumulators
+        (i64 each). Without a value nothing runs."""
 
 
 class Aggregation(ABC):
@@ -27,20 +47,47 @@ class Aggregation(ABC):
 
     @abstractmethod
     def update(self, e: Emitter, type_: Aggregate, at: Value, args: Sequence[Value]) -> None:
-        """Code that adds `args` (i64) to this CPU's value at `at`. Runs on one CPU only, in place."""
+        """Code that adds `args` (i64) to this CPU's value at `at`. Runs on one CPU only, in place; where an update may
+        be interrupted by another one (`e.exclusive` is False) it adds atomically."""
 
-    def reduce(self, e: Emitter, type_: Aggregate, copies: Any) -> Value:
-        """Code that reads a castable aggregation as an integer: see `codegen/maps.py` for what `copies` offers."""
+    def reduce(self, e: Emitter, type_: Aggregate, copies: Copies) -> Value:
+        """Code that reads a castable aggregation as an integer (i64)."""
         raise TypeError(f"{self.name} is not castable")
 
     @abstractmethod
-    def fold(self, type_: Aggregate, copies: Sequence[bytes]) -> Any:
-        """One value from the per-CPU copies."""
+    def fold(self, type_: Aggregate, copies: Sequence[bytes | memoryview]) -> Any:
+        """One value from the per-CPU copies, each of `value_size` bytes at least."""
 
     @abstractmethod
     def merge(self, type_: Aggregate, left: Any, right: Any) -> Any:
         """One value from those of two hosts."""
 
     @abstractmethod
-    def sort_key(self, type_: Aggregate, value: Any) -> Any:
-        """What entries of a map are ordered by (OUTPUT 4)."""
+    def sort_key(self, type_: Aggregate, value: Any) -> int | None:
+        """What entries of a map are ordered by (OUTPUT 4); None: by their keys."""
+
+    @abstractmethod
+    def shown(self, type_: Aggregate, value: Any, div: int = 1) -> Any:
+        """What is printed, divided by `div` where `print(@m, top, div)` divides: an integer; for stats (count, average,
+        total); for histograms the list of bucket counts; for a time series its (interval, value) pairs."""
+
+
+def words(copies: Sequence[bytes | memoryview], count: int) -> Iterator[tuple[int, ...]]:
+    """The first `count` unsigned 64-bit words of each copy."""
+    unpack = struct.Struct(f"={count}Q").unpack_from
+    for copy in copies:
+        yield unpack(copy)
+
+
+def wrap(value: int, signed: bool) -> int:
+    """An integer modulo 2^64."""
+    value &= MASK
+    return value - (1 << 64) if signed and value >> 63 else value
+
+
+def quotient(dividend: int, divisor: int) -> int:
+    """Integer division toward zero; 0 for a divisor of 0."""
+    if divisor == 0:
+        return 0
+    result = abs(dividend) // abs(divisor)
+    return result if (dividend < 0) == (divisor < 0) else -result

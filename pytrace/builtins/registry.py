@@ -39,13 +39,17 @@ class Typer(Protocol):
     host: Host | None
     context: ProbeContext
     targets: tuple[Target, ...]
-    in_loop: bool
-    """Whether this is the body of a `for`, where the probe's context is out of reach."""
-    looping: bool
-    """Whether this is the body of any loop, `while` included."""
     unsafe: bool
     final: bool
     """False while types are still being solved: errors are then dropped, and types may be narrower than at the end."""
+
+    @property
+    def in_loop(self) -> bool:
+        """Whether this is the body of a `for`, where the probe's context is out of reach."""
+
+    @property
+    def looping(self) -> bool:
+        """Whether this is the body of any loop, `while` included."""
 
     # expressions
 
@@ -89,6 +93,9 @@ class Typer(Protocol):
 
     # the whole program
 
+    def unknown_space(self) -> None:
+        """Note that memory is read at an address of which it is not known whether it is the kernel's or a process's."""
+
     def string(self, text: str) -> int:
         """The index of `text` in `Program.strings`."""
 
@@ -114,6 +121,7 @@ class CallSite:
 
 Check = Callable[[CallSite, Typer], core.Expr]
 Lower = Callable[["Emitter", core.Call], "Value"]
+Fill = Callable[["Emitter", core.Call, "Value"], None]
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,10 @@ class Builtin:
     tells whether it may be written without parentheses. `core` builtins cannot be replaced by a macro when bare.
     `map_function` marks the ones that only stand as the whole right side of a map assignment: their `check` gives a
     `Call` whose type is the `Aggregate` and whose `args` are the arguments to pass at run time, as 64-bit integers.
+
+    `lower` gives the code of a `Call` node with a scalar value (or none). A `Call` whose value lives in memory has
+    `fill` instead, which writes all bytes of the value at the place it is given: the caller chooses the place (a map
+    key, a record, a variable), so nothing is copied. Builtins whose `check` gives other nodes have neither.
     """
 
     name: str
@@ -138,6 +150,9 @@ class Builtin:
     unsafe: bool = False
     needs_context: bool = False
     map_function: bool = False
+    fill: Fill | None = None
+    internal: bool = False
+    """A spelling that is accepted but not offered by help, completion or the reference."""
 
 
 REGISTRY: dict[str, Builtin] = {}
