@@ -6,7 +6,7 @@ through typed operations, so the files of `builtins` and `aggregations` cost not
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,12 +19,20 @@ if TYPE_CHECKING:
     from pytrace.probes.provider import ProbeContext
 
 
+ANYWHERE = 64
+"""The `align` of pointers into memory of maps and records, which may be accessed in any width at any place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
-    """An LLVM value: `text` as it stands in the IR (`%7`, `42`), `type` as "i1", "i8" … "i64", "ptr", or "void"."""
+    """An LLVM value: `text` as it stands in the IR (`%7`, `42`), `type` as "i1", "i8" … "i64", "ptr", or "void".
+
+    `align` of a pointer is the widest access that is allowed there: the verifier refuses misaligned ones on the stack.
+    """
 
     text: str
     type: str
+    align: int = 1
 
 
 class Emitter(Protocol):
@@ -33,6 +41,11 @@ class Emitter(Protocol):
     probe: core.Probe
     config: core.Config
     context: ProbeContext
+    exclusive: bool
+    """Whether an update of the map at hand cannot be interrupted, on its CPU, by another update of the same map: the
+    kernel never nests kprobe, tracepoint and perf-event programs in each other, nor a raw tracepoint or fentry program
+    in itself; programs of uprobes are preempted, and different raw tracepoint programs do nest. Aggregations then add
+    without atomic instructions."""
 
     # values
     def const(self, value: int, type_: str = "i64") -> Value: ...
@@ -43,6 +56,9 @@ class Emitter(Protocol):
     def eval64(self, expr: core.Expr) -> Value:
         """The same extended to i64 by its signedness."""
 
+    def object(self, expr: core.Expr) -> Value:
+        """An address as the verifier knows it: to hand a kernel object to a helper. `eval` gives plain numbers."""
+
     def place(self, expr: core.Expr) -> Value:
         """A pointer to memory that holds the value of any expression (scalars are spilled). Read-only for the
         caller; valid until the
@@ -51,8 +67,24 @@ class Emitter(Protocol):
     def store(self, expr: core.Expr, at: Value) -> None:
         """Evaluates the expression into memory at `at`, laid out as its type; padding is zeroed."""
 
+    def session(self, name: str) -> Value:
+        """An i64 that is not known before the session starts, which writes it into a frozen map: `start` (boot-clock
+        nanoseconds at the start), `tai_offset` (what to add to the boot clock to get TAI, in nanoseconds), `child_pid`
+        (of -c, else 0)."""
+
+    def by_target(self, values: Sequence[int]) -> Value:
+        """An i64 that depends on which of the probe's targets fired: one value for each of `probe.targets`."""
+
     def void(self) -> Value:
         """The value of an expression without one."""
+
+    def clamp(self, value: Value, most: int) -> Value:
+        """The unsigned minimum of an integer and a constant, as i64, in a form from which the verifier learns the
+        bound: for sizes given to helpers, and offsets."""
+
+    strict: bool
+    """For `fill`: whether bytes behind the end of a string or buffer, and padding, have to be zero. They need not where
+    only user space reads the value (a record)."""
 
     # memory
     def scratch(self, size: int, align: int = 8) -> Value:
@@ -97,12 +129,19 @@ class Emitter(Protocol):
     def report(self, error: str, span: Span, helper: str = "", retcode: Value | None = None) -> None:
         """Sends a run-time warning (`error` names it in `runtime/errors.py`)."""
 
+    def check(self, result: Value, helper: str, span: Span) -> None:
+        """With -k: reports a helper whose result (i64) is negative. Without it, nothing."""
+
     # control
     def when(self, cond: Value, then: Callable[[], None], orelse: Callable[[], None] | None = None) -> None:
         """Branches on an i1 and joins again."""
 
     def choose(self, cond: Value, then: Callable[[], Value], orelse: Callable[[], Value]) -> Value:
         """Branches on an i1; the value of the side taken (a phi)."""
+
+    def count_to(self, count: Value | int, most: int, body: Callable[[Value], None]) -> None:
+        """A small loop whose body gets 0, 1, … below `count` (at most `most`, which the verifier walks through one by
+        one). `body` cannot break it; it keeps what it computes in memory."""
 
     def leave(self) -> None:
         """Ends the program."""

@@ -13,6 +13,10 @@ from pytrace.probes.provider import Target
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.types import Enum, Struct, StructDef, Type
 
+SESSION_VALUES = ("start", "tai_offset", "child_pid")
+"""The u64 fields of the map `session`, in order, which the session fills in before it loads the programs: boot-clock
+nanoseconds at the start, what to add to the boot clock to get TAI, the pid of the -c child (or 0)."""
+
 
 @dataclass(frozen=True)
 class Relocation:

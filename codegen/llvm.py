@@ -1,0 +1,72 @@
+"""LLVM through llvmlite: IR text to a BPF object file. The one module that imports llvmlite.
+
+Loading LLVM takes several times as long as compiling a script; `preload` starts it in a thread, beside parsing and
+checking: most of the time is spent in the dynamic loader, without Python's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from threading import Thread
+from typing import Any
+
+__all__ = ["compile_module", "preload"]
+
+STACK_OPTION = "-bpf-stack-size=1048576"
+"""LLVM ends the process when a function needs more stack than this. What the kernel allows is checked afterwards."""
+
+
+@cache
+def _binding() -> Any:
+    import llvmlite.binding as binding
+
+    binding.initialize_all_targets()
+    binding.initialize_all_asmprinters()
+    binding.set_option("", STACK_OPTION)
+    return binding
+
+
+@cache
+def _machine(instruction_set: str) -> Any:
+    target = _binding().Target.from_triple("bpf")
+    return target.create_target_machine(cpu=instruction_set, opt=2)
+
+
+_loading: list[Thread] = []
+
+
+def preload() -> None:
+    """Starts loading LLVM in the background, once."""
+    if not _loading:
+        _loading.append(Thread(target=_machine, args=("v4",), daemon=True, name="llvm"))
+        _loading[0].start()
+
+
+def compile_module(text: str, instruction_set: str, inspect: Callable[[str, str], None] | None = None) -> bytes:
+    """Optimises a module and gives the ELF object. `inspect` gets the stages `codegen` and `codegen-opt` as text."""
+    for thread in _loading:
+        # LLVM must not be set up by two threads at once: it would miss half of its targets now and then.
+        thread.join()
+    binding, machine = _binding(), _machine(instruction_set)
+    # Without a layout LLVM takes one in which 8-byte loads are split in two, which the verifier refuses for contexts.
+    source = f'target datalayout = "{machine.target_data}"\ntarget triple = "bpf"\n{text}'
+    if inspect is not None:
+        inspect("codegen", source)
+    module = binding.parse_assembly(source)
+    if inspect is not None:
+        module.verify()
+    options = binding.create_pipeline_tuning_options(speed_level=2)
+    builder = binding.create_pass_builder(machine, options)
+    passes = binding.create_new_module_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_simplify_cfg_pass()
+    passes.add_new_gvn_pass()
+    passes.add_dead_store_elimination_pass()
+    passes.add_aggressive_dce_pass()
+    passes.run(module, builder)
+    if inspect is not None:
+        inspect("codegen-opt", str(module))
+    data: bytes = machine.emit_object(module)
+    return data

@@ -1,0 +1,89 @@
+"""Operations of maps that are functions of the language: `has_key`, `find`, `delete`, `len`."""
+
+from __future__ import annotations
+
+from pytrace.codegen.emitter import ANYWHERE, Value
+from pytrace.codegen.layout import align_up, pieces
+from pytrace.codegen.maps import is_cell, value_size
+from pytrace.codegen.percpu import PerCpu
+from pytrace.semantics import program as core
+from pytrace.semantics.types import Aggregate, size_of
+
+__all__ = ["MapCalls"]
+
+
+class MapCalls(PerCpu):
+    def map_call(self, expr: core.MapCall) -> Value:
+        match expr.name:
+            case "has_key":
+                return self.b.xor(self.b.is_null(self.lookup(expr.map, expr.key)), 1)
+            case "find":
+                return self._find(expr)
+            case "delete":
+                return self._delete(expr)
+            case "len":
+                return self._length(expr)
+        raise ValueError(f"no operation of maps is called {expr.name}")
+
+    def _find(self, expr: core.MapCall) -> Value:
+        map_, target = expr.map, expr.args[0]
+        assert isinstance(target, core.ReadVar)
+        var = target.var
+        key = self.map_key(map_, expr.key)
+        found = self.pointer_helper("map_lookup_elem", self.map_pointer(map_), key)
+
+        def take() -> None:
+            if isinstance(map_.value, Aggregate):
+                self.set_variable(var, self.reduced(map_, key))
+            elif core.is_scalar(var.type):
+                self.set_variable(var, self.load_scalar(map_.value, found))
+            else:
+                self.copy(self.variable(var), found, size_of(map_.value))
+
+        there = self.b.xor(self.b.is_null(found), 1)
+        self.when(there, take)
+        return there
+
+    def _delete(self, expr: core.MapCall) -> Value:
+        map_, b = expr.map, self.b
+        if map_.key is not None:
+            key = self.map_key(map_, expr.key)
+            return b.eq(self.helper("map_delete_elem", self.map_pointer(map_), key), 0)
+        if is_cell(map_):
+            cell, size = self.cell(map_), align_up(value_size(map_))
+            was = b.exchange(cell, 0, size)
+            self.zero(cell, size)
+            return b.ne(was, 0)
+        return self._delete_copies(map_)
+
+    def _delete_copies(self, map_: core.Map) -> Value:
+        """Zeroes what all CPUs gathered; it existed if any of it was not zero."""
+        b, size = self.b, value_size(map_)
+        key, seen = self.map_key(map_, None), self.scratch(8)
+        b.store(0, seen)
+
+        def each(copy: Value) -> None:
+            def word(offset: Value | int) -> None:
+                at = b.gep(copy, offset)
+                b.store(b.or_(b.load("i64", seen), b.load("i64", at)), seen)
+                b.store(0, at)
+
+            if size <= 64:
+                for offset, _ in pieces(size, ANYWHERE):
+                    word(offset)
+            else:
+                self.count_to(size // 8, size // 8, lambda index: word(b.shl(index, 3)))
+
+        self.copies(map_, key).each(each)
+        return b.ne(b.load("i64", seen), 0)
+
+    def _length(self, expr: core.MapCall) -> Value:
+        """The kernel's own count; else by visiting all elements."""
+        if self.features.count_elements:
+            return self.kfunc("bpf_map_sum_elem_count", self.map_pointer(expr.map))
+        callback = self.counting_callback()
+        return self.helper("for_each_map_elem", self.map_pointer(expr.map), callback, Value("null", "ptr"), 0)
+
+    def counting_callback(self) -> Value:
+        """A function for `bpf_for_each_map_elem` that only lets it count."""
+        raise NotImplementedError

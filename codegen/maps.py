@@ -1,0 +1,244 @@
+"""Maps of the script: how they are stored, read and written.
+
+| script | BPF map |
+|---|---|
+| `@x = value` | array of one cell, reached without a lookup: the value, then a u64 that is 1 once it was written |
+| `@x[key] = value` | hash |
+| `@x = count()` and the like | per-CPU array of one element |
+| `@x[key] = count()` and the like | per-CPU hash |
+
+Declared kinds choose another hash. Elements of plain hashes are allocated when they are made, where the kernel can do
+that: creating a map is then cheap, whatever its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pytrace.aggregations import AGGREGATIONS
+from pytrace.codegen.compare import Comparison
+from pytrace.codegen.control import symbol_of
+from pytrace.codegen.emitter import ANYWHERE, Value
+from pytrace.codegen.features import Offers
+from pytrace.codegen.image import MapImage, ScriptMap
+from pytrace.codegen.layout import align_up, is_signed, register_type
+from pytrace.codegen.module import NO_PREALLOC
+from pytrace.codegen.visit import mentions
+from pytrace.semantics import program as core
+from pytrace.semantics.types import Aggregate, size_of
+
+__all__ = ["NOEXIST", "Maps", "map_images"]
+
+NOEXIST = 1
+"""BPF_NOEXIST: only make an element, do not replace one."""
+
+PREALLOCATED = 64 << 20
+"""Per-CPU hashes up to so many bytes are allocated as a whole. On demand is not for them: the kernel's per-CPU
+allocator gives out what pages it has and makes more in the background, so that a burst of new keys fails with ENOMEM.
+On Linux 6.18, 9 of 10 new keys of a histogram are lost that way when they come in a loop."""
+
+_KINDS = {"hash": "hash", "lruhash": "lru_hash", "percpuhash": "percpu_hash", "percpulruhash": "lru_percpu_hash"}
+
+
+def is_cell(map_: core.Map) -> bool:
+    """Whether the map is an array of one cell."""
+    return map_.key is None and not isinstance(map_.value, Aggregate)
+
+
+def value_size(map_: core.Map) -> int:
+    """Bytes of a value, on one CPU."""
+    if isinstance(map_.value, Aggregate):
+        return AGGREGATIONS[map_.value.name].value_size(map_.value)
+    return max(size_of(map_.value), 1)
+
+
+def map_images(map_: core.Map, features: Offers) -> tuple[ScriptMap, MapImage]:
+    """A map of the script as user space sees it, and the BPF map behind it."""
+    aggregate = isinstance(map_.value, Aggregate)
+    symbol, size = symbol_of(map_), align_up(value_size(map_))
+    script = ScriptMap(map_.name, symbol, map_.key, map_.value, aggregate, map_.size)
+    if map_.key is None:
+        if not aggregate:
+            return script, MapImage(symbol, "array", 4, size + 8, 1, script_map=map_.index)
+        return script, MapImage(symbol, "percpu_array", 4, size, 1, script_map=map_.index)
+    kind = _KINDS.get(map_.kind, "percpu_hash" if aggregate else "hash")
+    lazy = kind == "hash" or (kind == "percpu_hash" and size * map_.size * features.cpus > PREALLOCATED)
+    flags = NO_PREALLOC if lazy and features.lazy_maps else 0
+    key_size = max(size_of(map_.key), 1)
+    return script, MapImage(symbol, kind, key_size, value_size(map_), map_.size, flags, script_map=map_.index)
+
+
+class Maps(Comparison):
+    @contextmanager
+    def strictly(self) -> Iterator[None]:
+        """What is built inside is compared by the kernel, so no byte of it may be left to chance."""
+        before, self.strict = self.strict, True
+        yield
+        self.strict = before
+
+    def map_key(self, map_: core.Map, key: core.Expr | None) -> Value:
+        if key is None:
+            cell = self.scratch(4)
+            self.b.store(self.const(0, "i32"), cell)
+            return cell
+        with self.strictly():
+            return self.place(key)
+
+    def lookup(self, map_: core.Map, key: core.Expr | None) -> Value:
+        """A pointer to the element of a hash, or null."""
+        return self.pointer_helper("map_lookup_elem", self.map_pointer(map_), self.map_key(map_, key))
+
+    # the cell of a scalar map
+
+    def cell(self, map_: core.Map) -> Value:
+        return self.module.data(symbol_of(map_))
+
+    def _written(self, map_: core.Map) -> int:
+        """Where a cell says that it was written."""
+        return align_up(value_size(map_))
+
+    def mark_written(self, map_: core.Map) -> None:
+        """Stores only once: the line of memory stays shared between CPUs."""
+        b, cell, at = self.b, self.cell(map_), self._written(map_)
+        self.when(b.eq(b.load("i64", cell, at), 0), lambda: b.store(1, cell, at))
+
+    # reading
+
+    def read_map(self, expr: core.ReadMap) -> Value:
+        map_ = expr.map
+        if isinstance(map_.value, Aggregate):
+            key = self.map_key(map_, expr.key)
+            return self.b.resize(self.reduced(map_, key), register_type(expr.type))
+        if is_cell(map_):
+            cell = self.cell(map_)
+            return self.load_scalar(expr.type, cell, volatile=True) if core.is_scalar(expr.type) else cell
+        found = self.lookup(map_, expr.key)
+
+        def missing() -> Value:
+            if self.module.program.check_reads:
+                self.report("map_lookup", expr.span, "map_lookup_elem", self.const(0))
+            if core.is_scalar(expr.type):
+                return self.const(0, register_type(expr.type))
+            return self.module.zeros(align_up(size_of(expr.type)))
+
+        def there() -> Value:
+            return self.load_scalar(expr.type, found) if core.is_scalar(expr.type) else found
+
+        return self.choose(self.b.is_null(found), missing, there)
+
+    def reduced(self, map_: core.Map, key: Value) -> Value:
+        """A castable aggregation as an integer (i64)."""
+        raise NotImplementedError
+
+    # writing
+
+    def set_map(self, stmt: core.SetMap) -> None:
+        map_, value = stmt.map, stmt.value
+        scalar = core.is_scalar(map_.value)
+        if is_cell(map_):
+            cell = self.cell(map_)
+            if scalar:
+                self.store_scalar(self.eval(value), map_.value, cell, volatile=True)
+            elif mentions(value, map_):
+                self.copy(cell, self.place(value), size_of(map_.value))
+            else:
+                self.store(value, cell)
+            self.mark_written(map_)
+            return
+        if scalar:
+            number = self.eval(value)
+            held = self.temporary(map_.value)
+            self.store_scalar(number, map_.value, held)
+        else:
+            held = self.place(value)
+            if mentions_element(value):  # a key that follows may need the same element's place
+                kept = self.temporary(map_.value)
+                self.copy(kept, held, size_of(map_.value))
+                held = kept
+        key = self.map_key(map_, stmt.key)
+        if scalar and not self.often_new(map_):
+            self._replace(map_, key, number, held, stmt)
+        else:
+            self._insert(map_, key, held, stmt)
+
+    def often_new(self, map_: core.Map) -> bool:
+        """Whether keys come and go, so that looking for an element before making it is in vain."""
+        return map_.index in self.module.deleted_from
+
+    def _replace(self, map_: core.Map, key: Value, number: Value, held: Value, stmt: core.SetMap) -> None:
+        """Writes into the element if there is one: cheaper than exchanging it."""
+        b = self.b
+        found = self.pointer_helper("map_lookup_elem", self.map_pointer(map_), key)
+        self.when(
+            b.is_null(found),
+            lambda: self._insert(map_, key, held, stmt),
+            lambda: self.store_scalar(number, map_.value, found, volatile=True),
+        )
+
+    def _insert(self, map_: core.Map, key: Value, held: Value, stmt: core.Stmt | core.Expr) -> None:
+        result = self.helper("map_update_elem", self.map_pointer(map_), key, held, 0)
+        self.when(
+            self.b.ne(result, 0), lambda: self.report("map_full", stmt.span, "map_update_elem", result)
+        )
+
+    # ++ and --
+
+    def step_map(self, expr: core.Step, map_: core.Map, wanted: bool) -> Value:
+        b, type_ = self.b, register_type(map_.value)
+        delta = self.const(expr.delta, type_)
+        if is_cell(map_):
+            before = self._add(self.cell(map_), delta, wanted)
+            self.mark_written(map_)
+        else:
+            before = self._step_element(expr, map_, delta, wanted)
+        if not wanted:
+            return before
+        value = b.add(before, delta) if expr.prefix else before
+        return b.resize(value, register_type(expr.type), is_signed(map_.value))
+
+    def _add(self, at: Value, delta: Value, wanted: bool) -> Value:
+        """Adds to a number in memory; gives what was there before, if that is wanted."""
+        b = self.b
+        if delta.type in ("i32", "i64"):
+            if wanted:
+                return b.fetch_add(at, delta)
+            b.atomic_add(at, delta)
+            return delta
+        before = b.load(delta.type, at, volatile=True)
+        b.store(b.add(before, delta), at, volatile=True)
+        return before
+
+    def _step_element(self, expr: core.Step, map_: core.Map, delta: Value, wanted: bool) -> Value:
+        b, pointer = self.b, self.map_pointer(map_)
+        key = self.map_key(map_, expr.key)
+        found = self.pointer_helper("map_lookup_elem", pointer, key)
+        make, present, join = b.block("make"), b.block("present"), b.block("join")
+        lookup = b.current
+        b.cond_br(b.is_null(found), make, present)
+        b.place(make)
+        held = self.temporary(map_.value)
+        self.store_scalar(delta, map_.value, held)
+        result = self.helper("map_update_elem", pointer, key, held, NOEXIST)
+        made, failed = b.current, b.block("failed")
+        b.cond_br(b.eq(result, 0), join, failed)
+        b.place(failed)
+        again = self.pointer_helper("map_lookup_elem", pointer, key)  # another CPU was first, or there is no room
+        second, missed = b.current, b.block("missed")
+        b.cond_br(b.is_null(again), missed, present)
+        b.place(missed)
+        self.report("map_full", expr.span, "map_update_elem", result)
+        lost = b.current
+        b.br(join)
+        b.place(present)
+        at = b.phi((found, lookup), (again, second))
+        before = self._add(Value(at.text, "ptr", ANYWHERE), delta, wanted)
+        there = b.current
+        b.place(join)
+        zero = self.const(0, delta.type)
+        return b.phi((zero, made), (zero, lost), (before, there)) if wanted else delta
+
+
+def mentions_element(value: core.Expr) -> bool:
+    """Whether a value in memory may be a piece of a map, which evaluating the key could change."""
+    return not isinstance(value, core.Text | core.Zero | core.MakeTuple | core.Load | core.Call | core.Convert)

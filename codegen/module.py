@@ -1,0 +1,193 @@
+"""What the functions of one compilation share: constants, maps, records, debug locations, and the text of it all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pytrace.codegen.builder import Builder
+from pytrace.codegen.emitter import ANYWHERE, Value
+from pytrace.codegen.features import Offers
+from pytrace.codegen.image import SESSION_VALUES, Action, MapImage, Place, RecordLayout
+from pytrace.codegen.layout import align_up
+from pytrace.diagnostics import Span, excerpts
+from pytrace.semantics import program as core
+from pytrace.semantics.types import Type, align_of, size_of
+
+__all__ = ["NO_PREALLOC", "Module", "layout_of", "place_of"]
+
+RDONLY_PROG = 1 << 7
+"""BPF_F_RDONLY_PROG: programs only read the map."""
+NO_PREALLOC = 1
+"""BPF_F_NO_PREALLOC"""
+
+HEADER = 4
+"""A record starts with the u32 index of its action."""
+
+
+def layout_of(types: tuple[Type, ...]) -> RecordLayout:
+    """The record that carries values of the types."""
+    at, fields = HEADER, []
+    for type_ in types:
+        at = align_up(at, align_of(type_))
+        fields.append((at, type_))
+        at += size_of(type_)
+    return RecordLayout(align_up(at), tuple(fields))
+
+
+def place_of(span: Span) -> Place:
+    """The place in the script as user space shows it, without the sources."""
+    line, column = span.source.position(span.start)
+    return Place(span.source.name, line, column, excerpts(span))
+
+
+@dataclass
+class Module:
+    """One LLVM module for a whole program."""
+
+    program: core.Program
+    features: Offers
+    functions: list[str] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+    maps: dict[str, MapImage] = field(default_factory=dict)
+    uses_lost: bool = False
+    """Whether the function that counts lost records is needed."""
+    deleted_from: set[int] = field(default_factory=set)
+    """Indices of the maps from which the script deletes keys."""
+    locations: list[Span] = field(default_factory=list)
+    """Where debug locations point: the line of a location is an index here, plus one."""
+    _kfuncs: dict[str, str] = field(default_factory=dict)
+    _symbols: set[str] = field(default_factory=set)
+    _metadata: list[str] = field(default_factory=list)
+    _action_index: dict[object, int] = field(default_factory=dict)
+    _rodata: bytearray = field(default_factory=bytearray)
+    _constants: dict[tuple[bytes, int], int] = field(default_factory=dict)
+    _zeros: int = 0
+    _seen: dict[tuple[str, int, int, int], int] = field(default_factory=dict)
+
+    # constants
+
+    def rodata(self, data: bytes, align: int = 8) -> Value:
+        """A pointer to constant bytes."""
+        key = (data, align)
+        offset = self._constants.get(key)
+        if offset is None:
+            self._rodata += bytes(-len(self._rodata) % align)
+            offset = self._constants[key] = len(self._rodata)
+            self._rodata += data
+        # A symbol of its own for each constant: LLVM would add an offset to a common one in a register.
+        self._symbols.add(f"rodata.{offset}")
+        return Value(f"@rodata.{offset}", "ptr", ANYWHERE)
+
+    def zeros(self, size: int) -> Value:
+        """A pointer to at least so many zero bytes."""
+        self._zeros = max(self._zeros, size)
+        self._symbols.add("zeros")
+        return Value("@zeros", "ptr", ANYWHERE)
+
+    def session(self, b: Builder, name: str) -> Value:
+        """A value that the session writes before it loads the programs."""
+        self.maps.setdefault(
+            "session", MapImage("session", "array", 4, 8 * len(SESSION_VALUES), 1, RDONLY_PROG, frozen=True)
+        )
+        return b.load("i64", self.data("session"), 8 * SESSION_VALUES.index(name))
+
+    # symbols
+
+    def map(self, symbol: str) -> Value:
+        """A map, as helpers take it."""
+        self._symbols.add(symbol)
+        return Value(f"@{symbol}", "ptr", 1)
+
+    def data(self, symbol: str) -> Value:
+        """The value of an array map with one entry."""
+        self._symbols.add(f"{symbol}.value")
+        return Value(f"@{symbol}.value", "ptr", ANYWHERE)
+
+    def kfunc(self, name: str, parameters: tuple[str, ...], returns: str) -> str:
+        """Declares a kernel function; gives its name in the IR."""
+        self._kfuncs.setdefault(name, f"declare {returns} @{name}({', '.join(parameters)})")
+        return f"@{name}"
+
+    def add_map(self, image: MapImage) -> None:
+        self.maps[image.symbol] = image
+
+    def ring(self, urgent: bool) -> str:
+        """The ring buffer for records, or the small one for what must not wait behind a full one."""
+        symbol = "control" if urgent else "ring"
+        if symbol not in self.maps:
+            size = 65536 if urgent else ring_size(self.program.config.perf_rb_pages, self.features)
+            self.maps[symbol] = MapImage(symbol, "ringbuf", 0, 0, size)
+        return symbol
+
+    # records
+
+    def action(
+        self, kind: str, static: tuple[object, ...], types: tuple[Type, ...], span: Span, order: int, urgent: bool
+    ) -> tuple[int, RecordLayout]:
+        """The index of an action, and the layout of its records."""
+        key = (kind, static, types, id(span.source), span.start, span.end, id(span.via), order, urgent)
+        index = self._action_index.get(key)
+        if index is None:
+            index = self._action_index[key] = len(self.actions)
+            self.actions.append(Action(kind, static, layout_of(types), place_of(span), order, urgent))
+        return index, self.actions[index].layout
+
+    # debug locations
+
+    def subprogram(self, function: str) -> int:
+        """Metadata of a function, for the locations in it."""
+        self._metadata.append(
+            f'distinct !DISubprogram(name: "{function}", scope: !1, file: !1, line: 1, type: !3, unit: !0, '
+            "spFlags: DISPFlagDefinition)"
+        )
+        return len(self._metadata) + 4
+
+    def location(self, span: Span, subprogram: int) -> str:
+        """What to append to instructions that stand for this place of the script."""
+        root = span.root
+        key = (root.source.name, root.start, root.end, subprogram)
+        number = self._seen.get(key)
+        if number is None:
+            self.locations.append(root)
+            self._metadata.append(f"!DILocation(line: {len(self.locations)}, column: 1, scope: !{subprogram})")
+            number = self._seen[key] = len(self._metadata) + 4
+        return f", !dbg !{number}"
+
+    # the end
+
+    def finish_maps(self) -> tuple[MapImage, ...]:
+        """All maps, with constants filled in. The zeros are a map of their own, so that they can grow to the end."""
+        if self._constants:
+            data = bytes(self._rodata)
+            self.add_map(MapImage("rodata", "array", 4, len(data), 1, RDONLY_PROG, data, frozen=True))
+        if "zeros" in self._symbols:
+            self.add_map(MapImage("zeros", "array", 4, align_up(self._zeros), 1, RDONLY_PROG, frozen=True))
+        return tuple(self.maps.values())
+
+    def text(self) -> str:
+        """The module, without the lines about the target."""
+        externs = [f"@{symbol} = external global [0 x i64], align 8" for symbol in sorted(self._symbols)]
+        metadata = [f"!{number} = {text}" for number, text in enumerate(self._metadata, 5)]
+        return "\n".join((
+            *externs, *self._kfuncs.values(), *self.functions,
+            "!llvm.dbg.cu = !{!0}", "!llvm.module.flags = !{!2}",
+            "!0 = distinct !DICompileUnit(language: DW_LANG_C99, file: !1, producer: \"pytrace\", isOptimized: true, "
+            "runtimeVersion: 0, emissionKind: DebugDirectivesOnly)",
+            '!1 = !DIFile(filename: "script", directory: "")',
+            '!2 = !{i32 2, !"Debug Info Version", i32 3}',
+            "!3 = !DISubroutineType(types: !4)", "!4 = !{}",
+            *metadata, "",
+        ))  # fmt: skip
+
+
+def ring_size(pages: int, features: Offers) -> int:
+    """Bytes of the ring buffer: `perf_rb_pages` pages and at least one per CPU, or the power of two nearest to the
+    smaller of available memory and 16544 KiB, at least 256 KiB. The kernel wants a power of two."""
+    if pages:
+        wanted = max(pages, features.cpus) * features.page_size
+        return 1 << (wanted - 1).bit_length()
+    wanted = max(min(features.memory, 16544 << 10), 256 << 10)
+    below = 1 << (wanted.bit_length() - 1)
+    return below if wanted - below <= 2 * below - wanted else 2 * below
+
+

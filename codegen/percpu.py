@@ -1,0 +1,94 @@
+"""Aggregations: updating this CPU's copy, and reading the copies of all CPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pytrace.aggregations import AGGREGATIONS
+from pytrace.aggregations.aggregation import Step
+from pytrace.codegen.emitter import ANYWHERE, Value
+from pytrace.codegen.maps import NOEXIST, Maps
+from pytrace.semantics import program as core
+from pytrace.semantics.types import Aggregate
+
+__all__ = ["CopiesOf", "PerCpu"]
+
+
+class CopiesOf:
+    """The copies of one value (`aggregations.aggregation.Copies`). Where the kernel cannot look at other CPUs, only
+    the current CPU's is seen."""
+
+    def __init__(self, emitter: PerCpu, map_: core.Map, key: Value) -> None:
+        self.emitter, self.map, self.key = emitter, map_, key
+
+    def fold(self, initial: Sequence[Value], step: Step) -> Sequence[Value]:
+        e = self.emitter
+        cells = [e.scratch(8) for _ in initial]
+        for cell, value in zip(cells, initial, strict=True):
+            e.b.store(value, cell)
+
+        def look(copy: Value) -> None:
+            results = step([e.b.load("i64", cell) for cell in cells], copy)
+            for cell, value in zip(cells, results, strict=True):
+                e.b.store(value, cell)
+
+        self.each(look)
+        return [e.b.load("i64", cell) for cell in cells]
+
+    def each(self, body: Callable[[Value], None]) -> None:
+        """Runs `body` with a pointer to each copy that there is."""
+        e = self.emitter
+        map_ = e.map_pointer(self.map)
+        if not e.features.lookup_percpu:
+            copy = e.pointer_helper("map_lookup_elem", map_, self.key)
+            e.when(e.b.xor(e.b.is_null(copy), 1), lambda: body(copy))
+            return
+
+        def look(cpu: Value) -> None:
+            copy = e.pointer_helper("map_lookup_percpu_elem", map_, self.key, cpu)
+            e.when(e.b.xor(e.b.is_null(copy), 1), lambda: body(copy))
+
+        e.count_to(e.features.cpus, e.features.cpus, look)
+
+
+class PerCpu(Maps):
+    def update(self, stmt: core.Update) -> None:
+        """Adds to this CPU's copy; the first use of a key makes its element."""
+        map_, type_ = stmt.map, stmt.map.value
+        assert isinstance(type_, Aggregate)
+        aggregation = AGGREGATIONS[type_.name]
+        args = [self.eval64(arg) for arg in stmt.args]
+        key = self.map_key(map_, stmt.key)
+        b, pointer = self.b, self.map_pointer(map_)
+        found = self.pointer_helper("map_lookup_elem", pointer, key)
+        done = b.block("done")
+        if map_.key is not None:
+            lookup, make, update = b.current, b.block("make"), b.block("update")
+            b.cond_br(b.is_null(found), make, update)
+            b.place(make)
+            zeros = self.module.zeros(aggregation.value_size(type_))
+            # Where another CPU made the element first this fails, and the second look finds that one.
+            result = self.helper("map_update_elem", pointer, key, zeros, NOEXIST)
+            again = self.pointer_helper("map_lookup_elem", pointer, key)
+            missed, made = b.block("missed"), b.current
+            b.cond_br(b.is_null(again), missed, update)
+            b.place(missed)
+            self.report("map_full", stmt.span, "map_update_elem", result)
+            b.br(done)
+            b.place(update)
+            found = b.phi((found, lookup), (again, made))
+        else:
+            update = b.block("update")
+            b.cond_br(b.is_null(found), done, update)
+            b.place(update)
+        self.exclusive = self.updaters.get(map_.index, False)
+        aggregation.update(self, type_, Value(found.text, "ptr", ANYWHERE), args)
+        b.place(done)
+
+    def copies(self, map_: core.Map, key: Value) -> CopiesOf:
+        return CopiesOf(self, map_, key)
+
+    def reduced(self, map_: core.Map, key: Value) -> Value:
+        """A castable aggregation as an integer (i64)."""
+        assert isinstance(map_.value, Aggregate)
+        return AGGREGATIONS[map_.value.name].reduce(self, map_.value, self.copies(map_, key))

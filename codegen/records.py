@@ -1,0 +1,125 @@
+"""Records for user space: what `printf`, `print` and the other actions send through the ring buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pytrace.codegen.emitter import ANYWHERE, Value
+from pytrace.codegen.helpers import HELPERS
+from pytrace.codegen.image import RecordLayout
+from pytrace.codegen.map_calls import MapCalls
+from pytrace.codegen.visit import is_pure
+from pytrace.diagnostics import Span
+from pytrace.semantics import program as core
+from pytrace.semantics.types import I64, Aggregate, Type, size_of
+
+__all__ = ["LOST", "Records", "lost_function"]
+
+LOST = "lost"
+"""The function that counts a record for which the ring had no room."""
+
+
+class Records(MapCalls):
+    def emit(self, expr: core.Emit) -> None:
+        """Builds the record in the ring itself where the arguments allow: then a full ring costs nothing more, and a
+        string is read to where it is needed. Arguments that do something are evaluated first, all in order."""
+        types = tuple(_sent(arg.type) for arg in expr.args)
+        index, layout = self.module.action(
+            expr.kind, expr.static, types, expr.span, self.probe.order, expr.urgent
+        )
+        if all(map(is_pure, expr.args)) and not self._may_report(expr.args):
+            self._send(index, layout, expr.args, None, expr.urgent)
+        else:
+            held = [self._held(arg) for arg in expr.args]
+            self._send(index, layout, expr.args, held, expr.urgent)
+
+    def _may_report(self, args: Sequence[core.Expr]) -> bool:
+        """With -k nearly everything may send a report of its own, which should come before the record."""
+        return self.module.program.check_reads and bool(args)
+
+    def _held(self, arg: core.Expr) -> Callable[[], Value]:
+        """Evaluates an argument; the result gives the value, or where it is in memory."""
+        if core.is_scalar(arg.type):
+            value = self.eval(arg)
+            return self.keep(value) if self.spill and not isinstance(arg, core.Const) else lambda: value
+        held = self.temporary(arg.type)
+        before, self.strict = self.strict, False
+        self.store(arg, held)
+        self.strict = before
+        return lambda: held
+
+    def _send(
+        self,
+        index: int,
+        layout: RecordLayout,
+        args: Sequence[core.Expr],
+        held: Sequence[Callable[[], Value]] | None,
+        urgent: bool,
+    ) -> None:
+        def fill(record: Value) -> None:
+            before, self.strict = self.strict, False
+            for i, (arg, (offset, type_)) in enumerate(zip(args, layout.fields, strict=True)):
+                at = self.b.gep(record, offset)
+                if held is None:
+                    self.store(arg, at)
+                elif core.is_scalar(type_):
+                    self.store_scalar(held[i](), type_, at)
+                else:
+                    self.copy(at, held[i](), size_of(type_))
+            self.strict = before
+
+        self.record(index, layout.size, urgent, fill)
+
+    def record(self, index: int, size: int, urgent: bool, fill: Callable[[Value], None]) -> None:
+        """Reserves a record, fills it with `fill(record)` and submits it; counts it as lost if there is no room."""
+        b = self.b
+        ring = self.module.map(self.module.ring(urgent))
+        record = b.call_helper(HELPERS["ringbuf_reserve"], (ring, self.const(size), self.const(0)), "ptr", ANYWHERE)
+
+        def full() -> None:
+            self.module.uses_lost = True
+            b.call(f"@{LOST}", (self.const(self.probe.order),), "void")
+
+        def room() -> None:
+            b.store(self.const(index, "i32"), record)
+            fill(record)
+            self.b.call_helper(HELPERS["ringbuf_submit"], (record, self.const(0)), "void")
+
+        self.when(b.is_null(record), full, room)
+
+    def report(self, error: str, span: Span, helper: str = "", retcode: Value | None = None) -> None:
+        """Sends a record of kind `runtime_error`: static (error, helper), one field with the helper's result."""
+        index, layout = self.module.action(
+            "runtime_error", (error, helper), (I64,), span, self.probe.order, False
+        )
+        offset = layout.fields[0][0]
+        value = self.const(0) if retcode is None else self.b.resize(retcode, "i64", True)
+        with self.at(span):
+            self.record(index, layout.size, False, lambda record: self.b.store(value, record, offset))
+
+    def check(self, result: Value, helper: str, span: Span) -> None:
+        if self.module.program.check_reads:
+            self.when(self.b.slt(result, 0), lambda: self.report("helper", span, helper, result))
+
+
+def _sent(type_: Type) -> Type:
+    """The type that a value has in a record: aggregations travel as integers."""
+    return type_.as_int if isinstance(type_, Aggregate) else type_
+
+
+def lost_function(attributes: str) -> str:
+    """Counts a lost record in the map `drops`, at the number of its program."""
+    return f"""define internal void @{LOST}(i64 %program) {attributes} {{
+entry:
+%key = alloca i64, align 8
+store i64 %program, ptr %key, align 8
+%cell = call ptr inttoptr (i64 {HELPERS["map_lookup_elem"]} to ptr)(ptr @drops, ptr %key)
+%none = icmp eq ptr %cell, null
+br i1 %none, label %done, label %count
+count:
+%before = atomicrmw add ptr %cell, i64 1 monotonic
+br label %done
+done:
+ret void
+}}
+"""
