@@ -1,0 +1,147 @@
+"""An image in the kernel: its maps created, its programs relocated and loaded.
+
+Everything is held by file descriptors; closing them takes it all out of the kernel again.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from dataclasses import dataclass, field
+
+from pytrace.codegen.image import Image, MapImage, ProgramImage
+from pytrace.kernel import bpf
+from pytrace.runtime.errors import RunError
+
+__all__ = ["Loaded", "SessionValues", "load"]
+
+_FIRST = bytes(4)
+"""The key of the single element of an array map."""
+_PSEUDO_MAP_FD, _PSEUDO_MAP_VALUE, _PSEUDO_KFUNC_CALL = 1, 2, 2
+
+
+@dataclass(frozen=True)
+class SessionValues:
+    """What programs may ask about the run: boot-clock nanoseconds at its start, the nanoseconds from the boot clock to
+    TAI, and the pid of the -c child (0 without one)."""
+
+    start: int
+    tai_offset: int
+    child_pid: int = 0
+
+    @classmethod
+    def now(cls, child_pid: int = 0) -> SessionValues:
+        start = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        return cls(start, time.clock_gettime_ns(time.CLOCK_TAI) - start, child_pid)
+
+    def packed(self) -> bytes:
+        """The value of the map `session`, in the order of `codegen.image.SESSION_VALUES`."""
+        return struct.pack("<3Q", self.start, self.tai_offset, self.child_pid)
+
+
+@dataclass
+class Loaded:
+    """Descriptors of an image's maps by symbol, and of its programs in order. `logs` are the verifier's, if wanted."""
+
+    image: Image
+    maps: dict[str, int] = field(default_factory=dict)
+    programs: list[int] = field(default_factory=list)
+    logs: list[tuple[str, str]] = field(default_factory=list)
+
+    def close(self) -> None:
+        for fd in (*self.programs, *self.maps.values()):
+            os.close(fd)
+        self.programs.clear()
+        self.maps.clear()
+
+
+def load(image: Image, session: SessionValues, *, verbose: bool = False, want_logs: bool = False) -> Loaded:
+    """Bring an image into the kernel. `verbose` puts the verifier's log into the error, `want_logs` keeps the logs of
+    programs that are accepted. Raises `RunError`, with nothing left behind."""
+    loaded = Loaded(image)
+    try:
+        for map_image in image.maps:
+            _create_map(loaded, map_image, session)
+        for program in image.programs:
+            _load_program(loaded, program, verbose, want_logs)
+    except BaseException:
+        loaded.close()
+        raise
+    return loaded
+
+
+def _create_map(loaded: Loaded, image: MapImage, session: SessionValues) -> None:
+    try:
+        fd = bpf.map_create(
+            image.type, image.key_size, image.value_size, image.max_entries, name=image.symbol, flags=image.flags
+        )
+        loaded.maps[image.symbol] = fd
+        initial = session.packed() if image.symbol == "session" else image.initial
+        if initial:
+            bpf.map_update(fd, _FIRST, initial)
+        if image.frozen:
+            bpf.map_freeze(fd)
+    except bpf.BpfError as error:
+        if image.script_map >= 0:
+            name = loaded.image.script_maps[image.script_map].name
+            raise RunError(f"Failed to create map {name}: {error.strerror}") from error
+        raise RunError(f"Failed to create a map for '{image.symbol}': {error.strerror}") from error
+
+
+def _relocate(loaded: Loaded, program: ProgramImage) -> bytes:
+    code = bytearray(program.code)
+    for relocation in program.relocations:
+        at = 8 * relocation.insn
+        if relocation.kind == "kfunc":
+            source, value = _PSEUDO_KFUNC_CALL, _kernel_function(relocation.symbol)
+            struct.pack_into("<h", code, at + 2, 0)
+        else:
+            source, value = _PSEUDO_MAP_FD, loaded.maps[relocation.symbol]
+            if relocation.kind == "data":
+                source = _PSEUDO_MAP_VALUE
+                struct.pack_into("<i", code, at + 12, relocation.addend)
+        code[at + 1] = code[at + 1] & 0x0F | source << 4
+        struct.pack_into("<i", code, at + 4, value)
+    return bytes(code)
+
+
+def _kernel_function(name: str) -> int:
+    """The number of a kernel function in the kernel's own BTF."""
+    from pytrace.kernel import btf
+
+    types = btf.kernel_btf()
+    function = types.find(name, btf.Kind.FUNC) if types is not None else None
+    if function is None:
+        raise RunError(f"The kernel offers no function {name} to BPF programs.")
+    return function.id
+
+
+def _load_program(loaded: Loaded, program: ProgramImage, verbose: bool, want_logs: bool) -> None:
+    btf_fd = attach_id = attach_fd = 0
+    try:
+        if program.btf:
+            btf_fd = bpf.btf_load(program.btf)
+        if program.attach_btf:
+            from pytrace.probes.attach_btf import resolve
+
+            attach_id, attach_fd = resolve(program.attach_btf)
+        fd, log = bpf.prog_load_verbose(
+            program.prog_type, _relocate(loaded, program), license=loaded.image.config.license, name=program.name,
+            expected_attach_type=program.expected_attach_type or "none", attach_btf_id=attach_id,
+            attach_btf_obj_fd=attach_fd, btf_fd=btf_fd, func_info=program.func_info,
+            log_level=1 if want_logs else 0, log_size=loaded.image.config.log_size,
+        )
+    except bpf.VerifierError as error:
+        from pytrace.runtime.refusal import refusal
+
+        raise refusal(program, error, verbose=verbose) from error
+    except (LookupError, OSError) as error:
+        raise RunError(str(error)) from error
+    finally:
+        for temporary in (btf_fd, attach_fd):
+            if temporary:
+                os.close(temporary)
+    loaded.programs.append(fd)
+    if want_logs:
+        loaded.logs.append((program.name, log))

@@ -1,0 +1,187 @@
+"""The script's maps as user space reads and changes them.
+
+How they are stored is decided in `codegen/maps.py`: a scalar map without aggregation is an array of one cell, whose
+last word says whether it was written; other scalar maps are arrays of one element; keyed ones are hashes. Where the
+kernel keeps a copy for each CPU, the copies are folded here.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytrace.codegen.image import MapImage, ScriptMap
+from pytrace.kernel import bpf
+from pytrace.output.contents import Contents, aggregation_of
+from pytrace.output.values import decoder, scalar_code
+from pytrace.runtime.loading import Loaded
+from pytrace.semantics.types import I64, U64, Aggregate, Record, size_of
+
+__all__ = ["STATS", "MapStore"]
+
+STATS = Record((("count", U64), ("average", I64), ("total", I64)))
+"""How a value of `stats` is printed where it stands alone."""
+
+_FIRST = bytes(4)
+_EXIST = 2
+"""BPF_EXIST: only change an element that is there."""
+_WORD = 8
+
+
+def _words(size: int) -> int:
+    return (size + _WORD - 1) // _WORD * _WORD
+
+
+@dataclass
+class _Store:
+    """A script's map and the BPF map behind it. `stored` are the bytes of an element as user space gets it, of which
+    each of the `copies` takes `stride`. `marked`: the last word of the value says whether it was written."""
+
+    map: ScriptMap
+    image: MapImage
+    fd: int
+    stored: int
+    copies: int
+    marked: bool
+    zeroed: bool = False
+
+    @property
+    def stride(self) -> int:
+        return self.stored // self.copies
+
+    @property
+    def scalar(self) -> bool:
+        return self.map.key is None
+
+
+class MapStore:
+    def __init__(self, loaded: Loaded) -> None:
+        self.structs = loaded.image.structs
+        images = {image.symbol: image for image in loaded.image.maps}
+        self._stores: dict[str, _Store] = {}
+        for map_ in loaded.image.script_maps:
+            image = images.get(map_.symbol)
+            if image is None:
+                continue  # no program uses it
+            per_cpu = bpf.MapType.of(image.type).per_cpu
+            stored = bpf.stored_size(image.type, image.value_size)
+            marked = map_.key is None and image.value_size >= _words(self._value_size(map_)) + _WORD
+            copies = bpf.possible_cpus() if per_cpu else 1
+            self._stores[map_.name] = _Store(map_, image, loaded.maps[map_.symbol], stored, copies, marked)
+
+    @staticmethod
+    def _value_size(map_: ScriptMap) -> int:
+        if isinstance(map_.value, Aggregate):
+            return aggregation_of(map_.value).value_size(map_.value)
+        return size_of(map_.value)
+
+    # reading
+
+    def all(self) -> Iterator[Contents]:
+        """What all maps hold, by the bytes of their names; only those that hold something."""
+        for name in sorted(self._stores, key=lambda name: name.encode("latin-1")):
+            contents = self.contents(name)
+            if contents.items:
+                yield contents
+
+    def contents(self, name: str, *, default: bool = False) -> Contents:
+        """What a map holds. With `default` a scalar map that holds nothing gives its zero value, unless that is a
+        table."""
+        store = self._stores[name]
+        map_ = store.map
+        items = self._scalar(store, default) if store.scalar else self._keyed(store)
+        return Contents(name, map_.key, map_.value, items)
+
+    def _scalar(self, store: _Store, default: bool) -> list[tuple[bytes, Any]]:
+        data = bpf.map_lookup(store.fd, _FIRST, store.stored) or bytes(store.stored)
+        type_ = store.map.value
+        if store.marked:
+            written = any(any(copy[-_WORD:]) for copy in self._copies(store, data, 0))
+        else:
+            written = any(data)
+        table = isinstance(type_, Aggregate) and type_.name in ("hist", "lhist", "tseries")
+        if not (written or store.zeroed or (default and not table)):
+            return []
+        return [(b"", self._value(store, data, 0))]
+
+    @staticmethod
+    def _copies(store: _Store, data: bytes | memoryview, at: int) -> list[memoryview]:
+        view, stride = memoryview(data), store.stride
+        return [view[at + n * stride : at + (n + 1) * stride] for n in range(store.copies)]
+
+    def _value(self, store: _Store, data: bytes | memoryview, at: int) -> Any:
+        """The value of the element that starts at an offset."""
+        type_ = store.map.value
+        if isinstance(type_, Aggregate):
+            return aggregation_of(type_).fold(type_, self._copies(store, data, at))
+        return decoder(type_, self.structs)(data, at)
+
+    def _keyed(self, store: _Store) -> Sequence[tuple[bytes, Any]]:
+        key_size = store.image.key_size
+        items: list[tuple[bytes, Any]] = []
+        try:
+            for keys, values, count in bpf.map_batches(store.fd, key_size, store.stored):
+                packed = bytes(keys)
+                cut = [packed[n : n + key_size] for n in range(0, count * key_size, key_size)]
+                items += zip(cut, self._values(store, values, count), strict=True)
+        except bpf.BpfError:  # a kernel without batches
+            pairs = bpf.map_items(store.fd, key_size, store.stored)
+            items = [(key, self._value(store, data, 0)) for key, data in pairs]
+        return items
+
+    def _values(self, store: _Store, values: memoryview, count: int) -> list[Any]:
+        """The values of a batch; those of common types all at once."""
+        type_, copies = store.map.value, store.copies
+        if isinstance(type_, Aggregate):
+            if type_.name in ("count", "sum") and store.stride == _WORD:
+                from pytrace.aggregations.aggregation import wrap
+
+                words, signed = values.cast("Q"), type_.as_int.signed
+                sums = map(sum, zip(*[words[n::copies] for n in range(copies)], strict=True))
+                return [wrap(total, signed) for total in sums]
+        elif (code := scalar_code(type_)) and size_of(type_) == store.stored:
+            return list(struct.unpack(f"<{count}{code}", values))
+        data = bytes(values)
+        return [self._value(store, data, n * store.stored) for n in range(count)]
+
+    def stats(self, name: str, key: bytes) -> tuple[int, int, int]:
+        """Count, average and total of an element of a map of `stats`; zeros where there is none."""
+        store = self._stores[name]
+        type_ = store.map.value
+        assert isinstance(type_, Aggregate)
+        data = bpf.map_lookup(store.fd, _FIRST if store.scalar else key, store.stored) or bytes(store.stored)
+        aggregation = aggregation_of(type_)
+        shown: tuple[int, int, int] = aggregation.shown(type_, self._value(store, data, 0))
+        return shown
+
+    # changing
+
+    def clear(self, name: str) -> None:
+        """Removes all entries."""
+        store = self._stores[name]
+        if store.scalar:
+            store.zeroed = False
+            bpf.map_update(store.fd, _FIRST, bytes(store.stored))
+        else:
+            bpf.map_clear(store.fd, store.image.key_size, store.stored)
+
+    def zero(self, name: str) -> None:
+        """Sets all values to zero, on all CPUs, and keeps the keys."""
+        store = self._stores[name]
+        if not store.scalar:
+            zeros = bytes(store.stored)
+            for key in list(bpf.map_keys(store.fd, store.image.key_size)):
+                try:
+                    bpf.map_update(store.fd, key, zeros, _EXIST)
+                except bpf.BpfError:
+                    continue  # deleted meanwhile
+            return
+        data = bpf.map_lookup(store.fd, _FIRST, store.stored) or bytes(store.stored)
+        if not store.marked:
+            store.zeroed = store.zeroed or any(data)
+            bpf.map_update(store.fd, _FIRST, bytes(store.stored))
+            return
+        marks = [bytes(store.stride - _WORD) + bytes(copy[-_WORD:]) for copy in self._copies(store, data, 0)]
+        bpf.map_update(store.fd, _FIRST, b"".join(marks))

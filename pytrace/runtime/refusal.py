@@ -1,0 +1,46 @@
+"""Why the kernel refused a program, for its author (OUTPUT 7.3)."""
+
+from __future__ import annotations
+
+import errno
+import re
+
+from pytrace.codegen.image import ProgramImage
+from pytrace.kernel import bpf
+from pytrace.runtime.errors import RunError
+
+__all__ = ["refusal"]
+
+_AT_INSN = re.compile(r"^(\d+): \(", re.MULTILINE)
+_STACK = re.compile(r"(combined )?stack size of|stack limit|invalid .*stack.* off=-(5[2-9]\d|[6-9]\d\d|\d{4,})")
+_UNKNOWN_HELPER = re.compile(r"(?:unknown func|program of this type cannot use helper|invalid func) (?:bpf_)?(\w+)#")
+
+
+def refusal(program: ProgramImage, error: bpf.VerifierError, *, verbose: bool) -> RunError:
+    """What the user is told about a program that was not accepted."""
+    number = error.errno or errno.EINVAL
+    helper = _UNKNOWN_HELPER.search(error.log)
+    if helper:
+        where = _script_place(program, error.log)
+        return RunError(f"{where}helper {helper[1]} not allowed in probe", log=error.log if verbose else "")
+    head = f"Error loading BPF program for {program.name}. Error code: -{number} ({error.strerror})."
+    hints = []
+    if _STACK.search(error.log):
+        hints.append("HINT: The program needs too much stack. Try a lower on_stack_limit.")
+    elif not error.log:
+        hints.append("HINT: The kernel gave no reason. Use `-d libbpf` for details.")
+    else:
+        hints.append(f"HINT: {_script_place(program, error.log)}{error.reason}")
+    if verbose:
+        return RunError(head, log="".join(f"{hint}\n" for hint in hints) + f"Kernel error log: \n{error.log}\n")
+    return RunError(f"{head} Use -v for full kernel error log.", log="".join(f"{hint}\n" for hint in hints))
+
+
+def _script_place(program: ProgramImage, log: str) -> str:
+    """The place in the script that the verifier looked at last, or an empty string."""
+    at = [int(number) for number in _AT_INSN.findall(log)]
+    lines = [(slot, line, column) for slot, line, column in program.lines if at and slot <= at[-1]]
+    if not lines:
+        return ""
+    _, line, column = max(lines)
+    return f"line {line}, column {column}: "

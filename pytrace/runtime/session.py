@@ -1,0 +1,269 @@
+"""A run: an image in the kernel until its end (OUTPUT 2, CLI 4).
+
+The order is that of PROBES 4: begin programs, attaching, the child, the main loop; then the probes are detached, the
+end programs run, and the maps are printed. Detaching takes long but is effective at once (`detaching.py`), so what is
+printed does not wait for it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytrace.codegen.image import Image
+from pytrace.output.meaning import Meaning
+from pytrace.output.printer import Printer, Style
+from pytrace.output.streams import Messages, Output, OutputError
+from pytrace.runtime.actions import Outcome
+from pytrace.runtime.block import Block
+from pytrace.runtime.errors import RunError
+from pytrace.runtime.loading import SessionValues, load
+from pytrace.runtime.loop import Loop, readable
+from pytrace.runtime.resolve import MachineResolver, uses_user_symbols
+from pytrace.runtime.signals import Signals
+
+if TYPE_CHECKING:
+    from pytrace.runtime.child import Child, Process
+
+__all__ = ["Session", "SessionOptions"]
+
+_TICK = 0.1
+"""Seconds between looks at the counters of lost records."""
+_YOUNG, _YOUNG_TICK = 2.0, 0.01
+"""For how long after its start a traced process is likely to load libraries, and how often they are looked for then."""
+_PATIENCE = 0.1
+"""Seconds that a child has to end after SIGTERM, before it is killed."""
+_NOTICE = b"__BPFTRACE_NOTIFY_PROBES_ATTACHED\n"
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """What the command line decides about a run.
+
+    `process` is that of -p, `child` that of -c. `format` is "text" or "json"; `mode` is "", "test" or "bench".
+    `warnings` False silences warnings; `colour` is for messages. `notify` prints a line on stdout once everything is
+    attached. `verifier_logs` prints the verifier's logs on stdout.
+    """
+
+    process: Process | None = None
+    child: Child | None = None
+    quiet: bool = False
+    verbose: bool = False
+    dry_run: bool = False
+    format: str = "text"
+    mode: str = ""
+    warnings: bool = True
+    colour: bool = False
+    notify: bool = False
+    verifier_logs: bool = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process that events are restricted to, where a provider can do that."""
+        traced = self.process or self.child
+        return traced.pid if traced is not None else None
+
+
+class Session:
+    """Runs one image. `output` gets the results, `messages` what is said about the run."""
+
+    def __init__(self, image: Image, options: SessionOptions, output: Output, messages: Messages | None = None) -> None:
+        self.image = image
+        self.options = options
+        self.output = output
+        self.messages = messages or Messages(output)
+        self.outcome = Outcome()
+        self.lost = 0
+        child = options.child
+        self.values = SessionValues.now(child.pid if child is not None else 0)
+        self._remembers = options.pid is not None and uses_user_symbols(image)
+        """Whether the traced process may be gone when its symbols are printed."""
+        realtime = time.clock_gettime_ns(time.CLOCK_REALTIME)
+        self.boot_offset = realtime - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        # Whole seconds: the kernel steps TAI by leap seconds only.
+        self.tai_offset = round((time.clock_gettime_ns(time.CLOCK_TAI) - realtime) / 1e9) * 1_000_000_000
+        self.resolver = MachineResolver(
+            image, boot_offset=self.boot_offset, tai_offset=self.tai_offset,
+            error=lambda text: self.printer.error(text),
+        )
+        self.printer = self.make_printer(options.format, output, self.messages)
+
+    def make_printer(self, format_: str, output: Output, messages: Messages) -> Printer:
+        """A printer for what the image's programs send."""
+        trailer = self.image.config.str_trunc_trailer.encode("latin-1")
+        meaning = Meaning(self.image.structs, self.image.enums, trailer, self.resolver)
+        style = Style(self.options.colour, self.options.warnings)
+        if format_ == "json":
+            from pytrace.output.json_printer import JsonPrinter
+
+            return JsonPrinter(output, messages, meaning, self.tai_offset, style)
+        from pytrace.output.text_printer import TextPrinter
+
+        return TextPrinter(output, messages, meaning, self.tai_offset, style)
+
+    def say(self, text: str) -> None:
+        """A remark for -v."""
+        if self.options.verbose:
+            self.messages.write(text.encode("utf-8", "surrogateescape") + b"\n")
+
+    # the run
+
+    def run(self) -> int:
+        """Everything from loading to the last line; gives the exit status. Raises `RunError`, and `BrokenPipeError`
+        when the reader of the results has gone; nothing is left in the kernel either way."""
+        signals = Signals()
+        try:
+            return self._run(signals)
+        except OutputError as error:
+            raise RunError(f"Failed to write output: {error.strerror}", status=1) from error
+        finally:
+            signals.close()
+            if self.options.child is not None:
+                self.options.child.close()
+
+    def _run(self, signals: Signals) -> int:
+        options = self.options
+        loaded = load(self.image, self.values, verbose=options.verbose, want_logs=options.verifier_logs)
+        for name, log in loaded.logs:
+            os.write(1, f"BPF verifier log for {name}:\n{'-' * 38}\n{log}\n".encode())
+        block = Block(loaded, self.printer, self.outcome, self.boot_offset)
+        try:
+            if options.mode:
+                from pytrace.runtime.testing import run_benches, run_tests
+
+                return (run_tests if options.mode == "test" else run_benches)(self, block, signals)
+            self._start(block, signals)
+            if options.dry_run:
+                return 0
+            self._announce(block)
+            self._loop(block, signals)
+            self.finish(block, signals, maps=self.image.config.print_maps_on_exit)
+            self.output.close()
+            self._end_child()
+            signals.restore()
+            return self.outcome.status
+        finally:
+            block.close()
+
+    def _start(self, block: Block, signals: Signals) -> None:
+        """Begin programs, then attaching, then the child."""
+        if block.run("begin"):
+            self.say("Attaching 'begin' probe")
+        child = self.options.child
+        usdt = any(target.provider == "usdt" for program in self.image.programs for target, _ in program.targets)
+        if child is not None and (usdt or self._remembers):
+            child.load()
+        block.attach(
+            pid=self.options.pid, warn=self.printer.warning, stopped=lambda: signals.stops > 0,
+            trying=lambda name: self.say(f"Trying to attach probe: {name}"),
+        )
+        if not block.attached.attachments and not any(block.programs_of(own) for own in ("begin", "end", "self")):
+            for provider, what in (("test", "test"), ("bench", "benchmark")):
+                if block.programs_of(provider):
+                    raise RunError(f"No probes attached; use --{provider} to run {what} probes.")
+        if child is not None and not self.options.dry_run:
+            child.resume()
+
+    def _announce(self, block: Block) -> None:
+        own = sum(len(block.programs_of(provider)) for provider in ("begin", "end", "self"))
+        if not self.options.quiet:
+            self.printer.attached(block.attached.count + own)
+        if self.options.notify:
+            self.output.settle()
+            os.write(1, _NOTICE)
+
+    def _loop(self, block: Block, signals: Signals) -> None:
+        """Until `exit()`, a signal, the end of the traced process, or the end of what there is to do."""
+        traced = self.options.process or self.options.child
+        watched = [signals.fd] if traced is None else [signals.fd, traced.pidfd]
+        lasting = bool(block.attached.attachments or block.programs_of("self"))
+        if block.attached.iterators:
+            self._read_iterators(block)
+            lasting = False
+        loop = Loop((ring.fd for ring in block.rings), watched)
+        started = looked = time.monotonic()
+        tick = _TICK if block.rings else None
+        try:
+            while True:
+                # The state of the process before the rings are read: what it caused is in them.
+                ended = traced is not None and self._ended(traced)
+                if traced is not None and self._remembers and not ended:
+                    self.resolver.remember(traced.pid)
+                    tick = _YOUNG_TICK if time.monotonic() - started < _YOUNG else _TICK
+                more = block.drain()
+                self.output.settle()
+                if more is None:
+                    return
+                if signals.user:
+                    signals.user = False
+                    block.run("self")
+                if time.monotonic() - looked >= _TICK:
+                    looked = time.monotonic()
+                    self._report_lost(block)
+                if signals.stops:
+                    # What the probes sent before the signal was in this batch, unless there is a backlog.
+                    return
+                if more:
+                    continue
+                if ended or not lasting:
+                    return
+                if signals.fd in loop.wait(tick):
+                    signals.read()
+        finally:
+            loop.close()
+
+    def _ended(self, traced: Process) -> bool:
+        """Whether the traced process has ended. For a child this also collects its status."""
+        child = self.options.child
+        return child.poll() if child is not None and traced is child else readable(traced.pidfd)
+
+    def _read_iterators(self, block: Block) -> None:
+        """Runs iterators from beginning to end, or pins them for others to read. What their programs print with
+        `printf` goes to stdout as it is."""
+        from pytrace.probes.iterator import pin_iterator, run_iterator
+
+        for link, target in block.attached.iterators:
+            if not target.text("pin"):
+                run_iterator(link, lambda data: os.write(1, data))
+                continue
+            try:
+                os.write(1, f"Program pinned to {pin_iterator(link, target)}\n".encode())
+            except OSError as error:
+                self.printer.error(f"Failed to pin iter probe link: {error.strerror}")
+
+    def _report_lost(self, block: Block) -> None:
+        fresh = block.newly_lost()
+        if fresh:
+            self.lost += fresh
+            self.printer.lost(fresh)
+
+    def _end_child(self) -> None:
+        child = self.options.child
+        if child is not None:
+            if not child.poll():
+                child.signal(signal.SIGTERM)
+                readable(child.pidfd, _PATIENCE)
+            if child.poll():
+                self.say(child.describe_end())
+
+    def finish(self, block: Block, signals: Signals, *, maps: bool) -> None:
+        """Detaches, runs the end programs, and prints what is left to print."""
+        block.detach()
+        block.drop()
+        self.outcome.exited = False
+        if block.run("end"):
+            self.say("Attaching 'end' probe")
+        stops = signals.stops
+        while block.drain() and signals.stops == stops:
+            pass
+        self._report_lost(block)
+        self.printer.finish()
+        if maps:
+            for contents in block.maps.all():
+                self.printer.map(contents)
+        self.output.flush()
+        if self.lost:
+            self.messages.write(b"WARNING: Total lost event count: %d\n" % self.lost)
