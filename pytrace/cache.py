@@ -11,13 +11,12 @@ It can be deleted at any time.
 
 from __future__ import annotations
 
-import hashlib
 import marshal
 import os
 import stat
+from _blake2 import blake2b  # what hashlib offers too, without loading OpenSSL
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 
 import pytrace
 
@@ -40,7 +39,7 @@ def depend_on(path: str) -> Dependency:
 
 def _own_files() -> bytes:
     """A digest of this package's files: a changed compiler makes another image."""
-    digest = hashlib.blake2b(digest_size=16)
+    digest = blake2b(digest_size=16)
     folders = [os.path.dirname(os.path.abspath(pytrace.__file__))]
     while folders:
         with os.scandir(folders.pop()) as entries:
@@ -65,15 +64,15 @@ def _read(path: str) -> bytes:
 class Cache:
     """The images of one user. `folder` is created when something is first stored."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
         if folder is None:
             base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-            folder = Path(base) / "pytrace"
-        self.folder = str(folder)
+            folder = os.path.join(base, "pytrace")
+        self.folder = os.fspath(folder)
 
     def key(self, parts: Iterable[str | bytes]) -> str:
         """The name of the entry for a compilation that depends on `parts` and on this machine."""
-        digest = hashlib.blake2b(digest_size=24)
+        digest = blake2b(digest_size=24)
         machine = (
             _own_files(),
             _read("/sys/kernel/notes"),
@@ -100,7 +99,7 @@ class Cache:
             data = file.read()
         head = len(_MAGIC) + 32
         body = data[head:]
-        if data[: len(_MAGIC)] != _MAGIC or hashlib.blake2b(body, digest_size=32).digest() != data[len(_MAGIC) : head]:
+        if data[: len(_MAGIC)] != _MAGIC or blake2b(body, digest_size=32).digest() != data[len(_MAGIC) : head]:
             return None
         try:
             dependencies, image = marshal.loads(body)
@@ -112,8 +111,8 @@ class Cache:
 
     def store(self, key: str, image: object, dependencies: Iterable[Dependency] = ()) -> None:
         """Keep plain data under the key. A full disk or a read-only home is no reason to fail: nothing is kept then."""
-        body = marshal.dumps((tuple(dependencies), image))
-        data = _MAGIC + hashlib.blake2b(body, digest_size=32).digest() + body
+        body = marshal.dumps((tuple(dependencies), image))  # type: ignore[arg-type]  # plain data of any shape
+        data = _MAGIC + blake2b(body, digest_size=32).digest() + body
         temporary = os.path.join(self.folder, f".{key}.{os.getpid()}")
         try:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)

@@ -42,27 +42,31 @@ def use_colour() -> bool:
     return sys.stdout.isatty() and sys.stderr.isatty()
 
 
-def _render(diagnostics: Iterable[Diagnostic]) -> str:
+def _render(diagnostics: Iterable[Diagnostic], colour: bool) -> str:
     from pytrace.diagnostics import render
 
-    colour = use_colour()
     return "".join(render(diagnostic, colour=colour) for diagnostic in diagnostics)
 
 
 def report_rejection(error: CompileError, *, warnings: bool = True) -> int:
     """Say why a script was rejected: errors, then warnings, all on stderr. Gives the exit status."""
     found = [*error.diagnostics.errors, *(error.diagnostics.warnings if warnings else ())]
-    say(_render(found))
+    say(_render(found, use_colour()))
     return error.status
 
 
-def report_warnings(diagnostics: Iterable[Diagnostic]) -> None:
-    """The warnings about a script that compiled go to stdout; those without a place to stderr."""
-    placed, general = [], []
-    for diagnostic in diagnostics:
-        (placed if diagnostic.span is not None else general).append(diagnostic)
+def warning_texts(diagnostics: Iterable[Diagnostic], *, colour: bool) -> tuple[str, str]:
+    """The warnings about a script that compiled: those about the run as a whole, and those with a place."""
+    found = list(diagnostics)
+    general = _render((d for d in found if d.span is None), colour)
+    return general, _render((d for d in found if d.span is not None), colour)
+
+
+def show_warnings(general: str, placed: str) -> None:
+    """Print them: those without a place on stderr, the others on stdout (OUTPUT 1)."""
     if general:
-        say(_render(general))
+        say(general)
     if placed:
-        sys.stdout.buffer.write(encode(_render(placed)))
         sys.stdout.flush()
+        sys.stdout.buffer.write(encode(placed))
+        sys.stdout.buffer.flush()

@@ -16,18 +16,20 @@ from enum import Enum
 from functools import cached_property
 from typing import NoReturn
 
-__all__ = ["CompileError", "Diagnostic", "Diagnostics", "Severity", "Source", "Span", "render"]
+__all__ = ["CompileError", "Diagnostic", "Diagnostics", "Severity", "Source", "Span", "excerpts", "render"]
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
     """A named text: a script file, `stdin`, or a file of the standard library.
 
-    `text` is Latin-1; use `Source.from_bytes` for the bytes of a file.
+    `text` is Latin-1; use `Source.from_bytes` for the bytes of a file. Of a `quiet` source (the library) only errors
+    are reported: its warnings are not for those who use it.
     """
 
     name: str
     text: str
+    quiet: bool = False
 
     @classmethod
     def from_bytes(cls, name: str, data: bytes) -> Source:
@@ -131,6 +133,8 @@ class Diagnostics:
         span = diagnostic.span
         key = (diagnostic.severity, diagnostic.message, span and (id(span.source), span.start, span.end,
         span.root.start))
+        if span is not None and span.source.quiet and diagnostic.severity is Severity.WARNING:
+            return
         if key not in self._seen:
             self._seen.add(key)
             self.items.append(diagnostic)
@@ -183,21 +187,30 @@ def _expansions(span: Span) -> Iterator[Span]:
         at = at.via
 
 
-def _block(span: Span, severity: Severity, message: str, colour: bool) -> str:
-    head = f"{span.location()}: {severity.value}: {message}"
-    if colour:
-        head = f"{_COLOURS[severity]}{head}\x1b[0m"
+def _excerpt(span: Span) -> str:
     source = span.source
     first, column = source.position(span.start)
     last, end = source.position(span.end)
     if last != first:
-        return "\n".join([head, *(source.line(n) for n in range(first, last + 1))]) + "\n"
+        return "\n".join(source.line(n) for n in range(first, last + 1)) + "\n"
     line = source.line(first)
     before, marked = line[: column - 1], line[column - 1 : end - 1]
     width = len(before) + 3 * before.count("\t")
     marks = len(marked) + 3 * marked.count("\t")
     shown = line.replace("\t", "    ")
-    return f"{head}\n{shown}\n{' ' * width}{'~' * marks}\n"
+    return f"{shown}\n{' ' * width}{'~' * marks}\n"
+
+
+def excerpts(span: Span) -> tuple[tuple[str, str], ...]:
+    """The location and the marked source lines of a place, and of each place it was expanded from."""
+    return tuple((each.location(), _excerpt(each)) for each in (span, *_expansions(span)))
+
+
+def _block(span: Span, severity: Severity, message: str, colour: bool) -> str:
+    head = f"{span.location()}: {severity.value}: {message}"
+    if colour:
+        head = f"{_COLOURS[severity]}{head}\x1b[0m"
+    return f"{head}\n{_excerpt(span)}"
 
 
 def render(diagnostic: Diagnostic, *, colour: bool = False) -> str:
@@ -206,7 +219,9 @@ def render(diagnostic: Diagnostic, *, colour: bool = False) -> str:
     Where it quotes the source the result holds one character per byte: encode it as Latin-1 to write it.
     """
     severity = diagnostic.severity
-    if diagnostic.span is None:
+    if diagnostic.span is None and not diagnostic.message:
+        text = ""  # only hints: an answer, not a complaint
+    elif diagnostic.span is None:
         head = f"{severity.value}: {diagnostic.message}"
         text = f"{_COLOURS[severity]}{head}\x1b[0m\n" if colour else f"{head}\n"
     else:

@@ -19,12 +19,14 @@ from ctypes import (
 )
 from functools import cache
 
+from pytrace.problem import Problem
+
 __all__ = ["BccMissing", "SymbolOptions", "available", "library"]
 
 SONAME = "libbcc_bpf.so.0"
 
 
-class BccMissing(RuntimeError):
+class BccMissing(Problem, RuntimeError):
     """BCC's runtime library is not installed, or one of its functions is not there."""
 
     def __init__(self, cause: Exception) -> None:

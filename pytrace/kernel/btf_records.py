@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pytrace.problem import Problem
+
 __all__ = ["LENGTHS", "WORDS_PER_PART", "BtfError", "BtfType", "Kind", "Member", "Parameter"]
 
 
-class BtfError(ValueError):
+class BtfError(Problem, ValueError):
     """Not BTF, or damaged."""
 
 

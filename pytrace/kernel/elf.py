@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
+from pytrace.problem import Problem
+
 __all__ = ["Elf", "ElfError", "ElfSymbol", "LoadableSegment", "build_id", "find_library", "is_executable"]
 
 _ET_EXEC, _ET_DYN = 2, 3
@@ -25,7 +27,7 @@ _SHN_UNDEF = 0
 _NT_GNU_BUILD_ID = 3
 
 
-class ElfError(ValueError):
+class ElfError(Problem, ValueError):
     """Not an ELF file of this machine's class and byte order, or damaged."""
 
 

@@ -13,6 +13,7 @@ import resource
 from functools import cache
 
 from pytrace.kernel.abi import Cmd, syscall_number
+from pytrace.problem import Problem
 
 __all__ = [
     "ENOTSUPP", "BpfError", "address", "address_of_buffer", "bpf", "bpf_or_errno", "call", "raise_open_files",
@@ -26,7 +27,7 @@ _syscall.restype = ctypes.c_long
 _NR_BPF = syscall_number("bpf")
 
 
-class BpfError(OSError):
+class BpfError(Problem, OSError):
     """A failed call about BPF or perf. `operation` says what was tried, `errno` is the kernel's number."""
 
     def __init__(self, number: int, operation: str, detail: str = "") -> None:

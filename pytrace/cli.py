@@ -1,0 +1,176 @@
+"""The command: flags to a run, and nothing else.
+
+Modules are imported where they are needed: a cached script runs without the compiler, `--help` without anything.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytrace.console import Stop, encode, report_rejection, say
+from pytrace.options import CommandLine, UsageError, parse_command_line, usage
+from pytrace.problem import Problem
+
+if TYPE_CHECKING:
+    from pytrace.script import Request
+
+MODES = ("codegen", "compiler-bench", "bench", "test", "format")
+_SAME_AS_MODE = {"test": "test", "bench": "bench", "fmt": "format"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with its arguments; gives the exit status (CLI and OUTPUT list them)."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        if not words:
+            raise UsageError("")
+        return _run(parse_command_line(words))
+    except UsageError as error:
+        return _complain(error)
+    except Stop as stop:
+        if str(stop):
+            say(f"ERROR: {stop}\n")
+        return stop.status
+    except Problem as problem:
+        say(f"ERROR: {problem}\n")
+        return 255
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone: nothing is left to say, also not by the interpreter as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+
+
+def _complain(error: UsageError) -> int:
+    message = str(error)
+    if message.startswith("USAGE"):
+        say(f"ERROR: {message}\n")
+    elif message:
+        say(f"pytrace: {message}\n")
+    if error.show_help:
+        say(usage())
+    return 1
+
+
+def _mode(line: CommandLine) -> str:
+    mode = line.last("mode") or ""
+    if mode and mode not in MODES:
+        raise UsageError("USAGE: --mode can only be 'codegen', 'compiler-bench', 'bench', 'test' or 'format'.")
+    for flag, meaning in _SAME_AS_MODE.items():
+        if line.has(flag):
+            if mode and mode != meaning:
+                raise UsageError(f"USAGE: --{flag} conflicts with existing --mode")
+            mode = meaning
+    return mode
+
+
+def _check_values(line: CommandLine) -> None:
+    """What can be refused before anything is read."""
+    output_format = line.last("format") or "text"
+    if output_format not in ("text", "json"):
+        raise Stop(f'Invalid output format "{output_format}"\nValid formats: \'text\', \'json\'')
+    if (line.last("buffering") or "line") not in ("line", "full", "none"):
+        raise UsageError("USAGE: -B must be either 'line', 'full', or 'none'.")
+    if len(line.all("warnings")) > 1:
+        raise UsageError("USAGE: -k can be given once only; it covers map lookups and probe reads.")
+    if line.has("warnings") and line.has("no-warnings"):
+        raise UsageError("USAGE: -k conflicts with --no-warnings")
+    if line.has("pid") and line.last("cmd"):
+        raise UsageError("USAGE: Cannot use both -c and -p.")
+    known = {"kprobe_multi", "kprobe_session", "uprobe_multi"}
+    for name in _features(line):
+        if name not in known:
+            raise UsageError(f"USAGE: --no-feature can only have values '{','.join(sorted(known))}'.")
+    stages = {"ast", "types", "codegen", "codegen-opt", "dis", "libbpf", "verifier", "parse", "all"}
+    for stage in _stages(line):
+        if stage not in stages:
+            raise UsageError(f"USAGE: invalid option for -d: {stage}", show_help=False)
+
+
+def _features(line: CommandLine) -> frozenset[str]:
+    return frozenset(name for value in line.all("no-feature") for name in value.split(",") if name)
+
+
+def _stages(line: CommandLine) -> frozenset[str]:
+    return frozenset(stage for value in line.all("debug") for stage in value.split(","))
+
+
+def _run(line: CommandLine) -> int:
+    if line.has("help"):
+        sys.stdout.write(usage())
+        return 0
+    if line.has("version"):
+        from pytrace import __version__
+
+        sys.stdout.write(f"pytrace v{__version__}\n")
+        return 0
+    _check_values(line)
+    mode = _mode(line)
+    if line.has("info"):
+        from pytrace.info import report
+
+        _require_host()
+        sys.stdout.write(report(_features(line)))
+        return 0
+    if line.has("list"):
+        return _list(line)
+    request = _request(line)
+    if mode == "format":
+        return _format(line, request)
+    _require_host()
+    from pytrace import run
+
+    return run.run(line, request, mode=mode, no_features=_features(line), stages=_stages(line))
+
+
+def _require_host() -> None:
+    from pytrace.kernel.host import missing
+
+    if reason := missing():
+        raise Stop(reason)
+
+
+def _request(line: CommandLine) -> Request:
+    from pytrace.script import ScriptError, request
+
+    try:
+        return request(line)
+    except ScriptError as error:
+        raise Stop(str(error)) from error
+
+
+def _list(line: CommandLine) -> int:
+    if len(line.free) > 1:
+        raise UsageError("")
+    _require_host()
+    from pytrace import run
+
+    return run.list_probes(line, no_features=_features(line))
+
+
+def _format(line: CommandLine, request: Request) -> int:
+    from pytrace.diagnostics import CompileError
+    from pytrace.syntax.format import format_script
+    from pytrace.syntax.parser import parse
+
+    try:
+        text = format_script(parse(request.source))
+    except CompileError as error:
+        return report_rejection(error)
+    data = encode(text)
+    target = line.last("output")
+    if target is None:
+        sys.stdout.buffer.write(data)
+        return 0
+    temporary = f"{target}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+        os.replace(temporary, target)
+    except OSError as error:
+        raise Stop(f'Failed to open output file: "{target}": {error.strerror}') from error
+    return 0

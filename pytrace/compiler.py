@@ -1,0 +1,128 @@
+"""From text to image: the passes, in order.
+
+The order is the order of diagnostics too: a pass that reports an error is the last one run (LANGUAGE 20.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytrace.diagnostics import Diagnostics, Source
+from pytrace.probes.host import MachineHost
+from pytrace.semantics import (
+    attach_points,
+    c_macros,
+    config,
+    control_flow,
+    definitions,
+    fold,
+    getopt,
+    imports,
+    macros,
+    map_shapes,
+    matching,
+    names,
+    parameters,
+    scope,
+    typing,
+    unstable,
+)
+from pytrace.semantics.program import Program
+from pytrace.semantics.unit import Options, Unit
+from pytrace.semantics.walk import deep_recursion
+from pytrace.syntax.parser import parse
+
+if TYPE_CHECKING:
+    from pytrace.codegen.image import Image
+
+_IN_FILES = frozenset(("uprobe", "uretprobe", "usdt"))
+"""Providers whose first part names files."""
+
+Pass = Callable[[Unit, Diagnostics], Unit]
+Inspect = Callable[[str, str], None] | None
+
+PASSES: tuple[Pass, ...] = (
+    config.read,            # config block and environment → Config
+    imports.join,           # imported scripts and the library's macros join
+    unstable.check,         # features that must be enabled; deprecations
+    attach_points.parse,    # probe specifications → specs of their providers
+    control_flow.check,     # break, continue, return where they may stand
+    macros.expand,          # macro calls → their bodies
+    matching.match,         # specs → targets on this machine
+    definitions.read,       # C preamble → types and #defines
+    parameters.substitute,  # $1, $# → literals
+    fold.literals,          # constant expressions → literals
+    c_macros.expand,        # #define names → their expressions
+    map_shapes.check,       # scalar or keyed, throughout
+    getopt.substitute,      # getopt("name") → literals
+    scope.check,            # scratch variables: declared, not shadowed; argument counts
+    names.check,            # unknown functions and identifiers
+)
+
+
+def _unit(source: Source, options: Options) -> Unit:
+    host = MachineHost(options)
+    return Unit(parse(source), options, host.types, host=host)
+
+
+def _through_passes(unit: Unit, diagnostics: Diagnostics, last: Pass | None = None, inspect: Inspect = None) -> Unit:
+    for run in PASSES:
+        unit = run(unit, diagnostics)
+        diagnostics.check()
+        if inspect is not None:
+            inspect("ast", f"AST after {run.__module__.rpartition('.')[2]}.{run.__name__}:\n{unit.script}\n")
+        if run is last:
+            break
+    return unit
+
+
+def check(source: Source, options: Options, diagnostics: Diagnostics) -> Program:
+    """Everything up to the checked program. Raises `CompileError`; warnings gather in `diagnostics`."""
+    with deep_recursion():
+        program = typing.check(_through_passes(_unit(source, options), diagnostics), diagnostics)
+    diagnostics.check()
+    return program
+
+
+def matched(source: Source, options: Options, diagnostics: Diagnostics) -> Unit:
+    """Only as far as the targets of the probes, for listing them."""
+    with deep_recursion():
+        return _through_passes(_unit(source, options), diagnostics, matching.match)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """An image and the files that it was made from, apart from the script: imported scripts and traced binaries.
+
+    `lasting` is False when it was also made from what comes and goes without a trace in those files: the binaries
+    that a pattern of paths finds, the folders of cgroups.
+    """
+
+    image: Image
+    files: tuple[str, ...]
+    lasting: bool
+
+
+def compile_source(
+    source: Source, options: Options, diagnostics: Diagnostics, *, inspect: Inspect = None
+) -> Compiled:
+    """A script to an image. Raises `CompileError`; warnings gather in `diagnostics`.
+
+    `inspect` gets the name and the text of each stage: `ast` after each pass, `types`, `codegen` and `codegen-opt` in
+    LLVM's language, `dis`.
+    """
+    from pytrace.codegen import generate
+
+    with deep_recursion():
+        unit = _through_passes(_unit(source, options), diagnostics, inspect=inspect)
+        program = typing.check(unit, diagnostics)
+        diagnostics.check()
+        if inspect is not None:
+            inspect("types", "".join(f"{part}\n" for part in (*program.probes, *program.maps)))
+        image = generate(program, inspect=inspect)
+    binaries = {target.text("path") for each in image.programs for target, _ in each.targets} - {""}
+    patterns = any("*" in spec.parts[0] for each in unit.probes for spec in each.specs if spec.provider in _IN_FILES)
+    lasting = not patterns and "cgroupid" not in source.text
+    return Compiled(image, (*unit.imported, *sorted(binaries)), lasting)
