@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 
 from pytrace.codegen.btf_out import function_btf
 from pytrace.codegen.disasm import disassemble
@@ -21,6 +20,7 @@ from pytrace.codegen.records import lost_function
 from pytrace.codegen.this_kernel import ThisKernel
 from pytrace.codegen.visit import nodes
 from pytrace.diagnostics import Diagnostics
+from pytrace.frozen import frozen, replace
 from pytrace.probes import PROVIDERS
 from pytrace.semantics import program as core
 
@@ -59,7 +59,7 @@ def exclusive_maps(program: core.Program) -> dict[int, bool]:
     }
 
 
-@dataclass(frozen=True)
+@frozen
 class _Attempt:
     module: Module
     made: list[Made]

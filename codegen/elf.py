@@ -6,7 +6,8 @@ Only what linking needs: sections, symbols and REL relocations.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+
+from pytrace.frozen import frozen
 
 __all__ = ["Object", "Reloc", "Section", "Symbol", "read_object"]
 
@@ -15,7 +16,7 @@ _EXECUTABLE = 4
 _STT_FUNC, _STT_SECTION = 2, 3
 
 
-@dataclass(frozen=True)
+@frozen
 class Symbol:
     """`section` is 0 for an undefined symbol. `value` is an offset in bytes."""
 
@@ -27,7 +28,7 @@ class Symbol:
     is_section: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class Reloc:
     """`type` as in BPF's ELF ABI: 1 R_BPF_64_64, 2 R_BPF_64_ABS64, 4 R_BPF_64_NODYLD32, 10 R_BPF_64_32."""
 
@@ -36,7 +37,7 @@ class Reloc:
     symbol: Symbol
 
 
-@dataclass(frozen=True)
+@frozen
 class Section:
     name: str
     data: bytes
@@ -44,7 +45,7 @@ class Section:
     relocs: tuple[Reloc, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Object:
     sections: tuple[Section, ...]
     symbols: tuple[Symbol, ...]

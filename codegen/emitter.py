@@ -7,10 +7,10 @@ through typed operations, so the files of `builtins` and `aggregations` cost not
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pytrace.diagnostics import Span
+from pytrace.frozen import frozen
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Space, Type
 
@@ -23,7 +23,7 @@ ANYWHERE = 64
 """The `align` of pointers into memory of maps and records, which may be accessed in any width at any place."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Value:
     """An LLVM value: `text` as it stands in the IR (`%7`, `42`), `type` as "i1", "i8" … "i64", "ptr", or "void".
 

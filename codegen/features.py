@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from pytrace.frozen import frozen
 
 __all__ = ["Features", "Offers"]
 
@@ -48,7 +49,7 @@ class Offers(Protocol):
         """The kernel function `bpf_map_sum_elem_count` (Linux 6.6)."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Features:
     """The answers as plain data; the defaults are those of a recent kernel."""
 

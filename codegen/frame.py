@@ -7,11 +7,11 @@ program, whose space one `Scratch` hands out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import Value
 from pytrace.codegen.layout import align_up
+from pytrace.frozen import field, record
 
 __all__ = ["Frame", "Loop", "Scratch", "TooLarge"]
 
@@ -60,7 +60,7 @@ class Scratch:
         return max(self.used)
 
 
-@dataclass
+@record
 class Loop:
     """A loop around the current place. `leave` ends it; `again` starts its next round.
 
@@ -73,7 +73,7 @@ class Loop:
     iterator: Value | None = None
 
 
-@dataclass
+@record
 class Frame:
     """One function. `state` is the struct on the caller's stack through which a callback reports (None: the program).
 

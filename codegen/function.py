@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import Value
@@ -14,6 +13,7 @@ from pytrace.codegen.module import Module
 from pytrace.codegen.plan import BUDGETS, Budget, make_plan
 from pytrace.codegen.prologue import SETS, Layout, prologue, with_releases
 from pytrace.codegen.visit import nodes
+from pytrace.frozen import frozen
 from pytrace.semantics import program as core
 
 __all__ = ["ATTRIBUTES", "Function", "Made", "make_functions", "section_of"]
@@ -26,7 +26,7 @@ def section_of(order: int) -> str:
     return f"program/{order}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Made:
     """A program's functions in LLVM's language, its own last, and its scratch map, if it has one."""
 

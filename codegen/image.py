@@ -7,8 +7,7 @@ pickle.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from pytrace.frozen import field, frozen
 from pytrace.probes.provider import Target
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.types import Enum, Struct, StructDef, Type
@@ -18,7 +17,7 @@ SESSION_VALUES = ("start", "tai_offset", "child_pid")
 nanoseconds at the start, what to add to the boot clock to get TAI, the pid of the -c child (or 0)."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Relocation:
     """Something to fill into the instruction at `insn` (counted in 8-byte slots) when the program is loaded.
 
@@ -33,7 +32,7 @@ class Relocation:
     addend: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class MapImage:
     """A BPF map to create. `initial` fills the single value of a data section. `script_map` is the index in
     `Image.script_maps` of the script's map it stores, or -1."""
@@ -49,7 +48,7 @@ class MapImage:
     script_map: int = -1
 
 
-@dataclass(frozen=True)
+@frozen
 class ScriptMap:
     """A map of the script as user space sees it. `symbol` is the BPF map that stores it."""
 
@@ -61,7 +60,7 @@ class ScriptMap:
     size: int
 
 
-@dataclass(frozen=True)
+@frozen
 class ProgramImage:
     """One BPF program. `btf` and `func_info` are present when callbacks need them. `lines` maps slots to the script:
     (slot, line, column)."""
@@ -79,7 +78,7 @@ class ProgramImage:
     attach_btf: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class RecordLayout:
     """A record of the ring: u32 index of the action at 0, the fields at their offsets. The one description of what
     crosses from kernel to user space: the code generator stores through it and the consumer decodes through it."""
@@ -88,7 +87,7 @@ class RecordLayout:
     fields: tuple[tuple[int, Type], ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Place:
     """Where an action stands in the script, for messages at run time: the text of the diagnostic's location and
     source block, and one more for each macro it was expanded from."""
@@ -99,7 +98,7 @@ class Place:
     blocks: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Action:
     """What user space does with a record: `kind` and `static` as in `core.Emit`. `probe` is the order of its
     program."""
@@ -112,7 +111,7 @@ class Action:
     urgent: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Image:
     programs: tuple[ProgramImage, ...]
     maps: tuple[MapImage, ...]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pytrace.codegen.elf import Object, Section, Symbol, read_object
 from pytrace.codegen.image import Relocation
+from pytrace.frozen import frozen
 
 __all__ = ["MAX_STACK", "Linked", "link"]
 
@@ -23,7 +23,7 @@ _R_BPF_64_64, _R_BPF_64_32 = 1, 10
 _PSEUDO_FUNC, _PSEUDO_CALL = 4, 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Linked:
     """A program's code and what is left to fill in. `functions` are the names of its functions and the slots at which
     they start. `marks` are (slot, number of a debug location). `stack` is what its deepest chain of calls needs."""
@@ -35,7 +35,7 @@ class Linked:
     stack: int
 
 
-@dataclass(frozen=True)
+@frozen
 class _Function:
     name: str
     section: int

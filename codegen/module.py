@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.features import Offers
 from pytrace.codegen.image import SESSION_VALUES, Action, MapImage, Place, RecordLayout
 from pytrace.codegen.layout import align_up
 from pytrace.diagnostics import Span, excerpts
+from pytrace.frozen import field, record
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Type, align_of, size_of
 
@@ -40,7 +39,7 @@ def place_of(span: Span) -> Place:
     return Place(span.source.name, line, column, excerpts(span))
 
 
-@dataclass
+@record
 class Module:
     """One LLVM module for a whole program."""
 

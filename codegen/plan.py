@@ -13,16 +13,16 @@ Those live in the scratch map of the program. Some must start as zero: what is r
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from pytrace.codegen.visit import Node, nodes, parts
+from pytrace.frozen import field, frozen, record
 from pytrace.semantics import program as core
 from pytrace.semantics.types import size_of
 
 __all__ = ["BUDGETS", "Budget", "Home", "Plan", "make_plan"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Budget:
     """How much of the 512 bytes of stack a function may use for objects, and how many scalars may be in registers
     (from which LLVM spills them to the stack). With `spill` even values that wait within an expression go to scratch
@@ -37,7 +37,7 @@ BUDGETS = (Budget(288, 16), Budget(128, 6), Budget(48, 0, True))
 """Tried in turn until a program keeps within its stack."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Home:
     """`kind` is "register", "stack" or "scratch". `body` is the loop in whose body the variable is at home (None: the
     whole program); there it starts as zero if `zeroed`."""
@@ -48,7 +48,7 @@ class Home:
     zeroed: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class Plan:
     homes: dict[int, Home]
     callbacks: bool
@@ -62,7 +62,7 @@ class Plan:
 Path = tuple[core.Stmt, ...]
 
 
-@dataclass
+@record
 class _Uses:
     """What is known of one variable while walking: the loops around its uses, and around its assignments."""
 

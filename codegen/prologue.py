@@ -10,9 +10,9 @@ CPU. They have several sets of memory and claim one, by a bit in the map's last 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pytrace.codegen.helpers import HELPERS
+from pytrace.frozen import frozen
 
 __all__ = [
     "PREEMPTED", "RELEASE", "SETS", "STATE_CONTEXT", "STATE_RESULT", "STATE_SET", "STATE_SIGNAL", "STATE_SIZE",
@@ -33,7 +33,7 @@ STATE_CONTEXT, STATE_SIGNAL, STATE_RESULT, STATE_SET, STATE_SIZE = 0, 8, 16, 24,
 was ended (0: it was not); the value to end the program with; which set of scratch memory is the program's."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Layout:
     """`used` are the chunks that the function needs, of `chunks`. `how` the element is chosen: "one" (an element for
     each chunk), "cpu" (one large array, an element for each CPU), "claimed" (a set is claimed), "given" (by the

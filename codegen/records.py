@@ -43,9 +43,7 @@ class Records(MapCalls):
             value = self.eval(arg)
             return self.keep(value) if self.spill and not isinstance(arg, core.Const) else lambda: value
         held = self.temporary(arg.type)
-        before, self.strict = self.strict, False
         self.store(arg, held)
-        self.strict = before
         return lambda: held
 
     def _send(

@@ -6,10 +6,10 @@ The order is the order of diagnostics too: a pass that reports an error is the l
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytrace.diagnostics import Diagnostics, Source
+from pytrace.frozen import frozen
 from pytrace.probes.host import MachineHost
 from pytrace.semantics import (
     attach_points,
@@ -92,7 +92,7 @@ def matched(source: Source, options: Options, diagnostics: Diagnostics) -> Unit:
         return _through_passes(_unit(source, options), diagnostics, matching.match)
 
 
-@dataclass(frozen=True)
+@frozen
 class Compiled:
     """An image and the files that it was made from, apart from the script: imported scripts and traced binaries.
 

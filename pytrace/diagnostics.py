@@ -11,15 +11,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
 from typing import NoReturn
+
+from pytrace.frozen import field, frozen, record
 
 __all__ = ["CompileError", "Diagnostic", "Diagnostics", "Severity", "Source", "Span", "excerpts", "render"]
 
 
-@dataclass(frozen=True, eq=False)
 class Source:
     """A named text: a script file, `stdin`, or a file of the standard library.
 
@@ -27,23 +26,31 @@ class Source:
     are reported: its warnings are not for those who use it.
     """
 
-    name: str
-    text: str
-    quiet: bool = False
+    __slots__ = ("_line_starts", "name", "quiet", "text")
+
+    def __init__(self, name: str, text: str, quiet: bool = False) -> None:
+        self.name = name
+        self.text = text
+        self.quiet = quiet
+        self._line_starts: list[int] = []
+
+    def __repr__(self) -> str:
+        return f"Source({self.name!r}, {self.text!r})"
 
     @classmethod
     def from_bytes(cls, name: str, data: bytes) -> Source:
         return cls(name, data.decode("latin-1"))
 
-    @cached_property
+    @property
     def line_starts(self) -> list[int]:
         """The offset at which each line starts."""
-        starts = [0]
-        find = self.text.find
-        at = find("\n")
-        while at >= 0:
-            starts.append(at + 1)
-            at = find("\n", at + 1)
+        if not (starts := self._line_starts):
+            starts.append(0)
+            find = self.text.find
+            at = find("\n")
+            while at >= 0:
+                starts.append(at + 1)
+                at = find("\n", at + 1)
         return starts
 
     def position(self, offset: int) -> tuple[int, int]:
@@ -58,7 +65,7 @@ class Source:
         return self.text[start : len(self.text) if end < 0 else end].rstrip("\r")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """A place: the half-open range `start:end` of offsets in `source`.
 
@@ -108,7 +115,7 @@ class Severity(Enum):
     WARNING = "WARNING"
 
 
-@dataclass(frozen=True)
+@frozen
 class Diagnostic:
     """One message. `span` is None for messages about the run as a whole.
 
@@ -122,7 +129,7 @@ class Diagnostic:
     hints: tuple[str, ...] = ()
 
 
-@dataclass
+@record
 class Diagnostics:
     """What one compilation has to say, in order of detection. The same message at the same place is kept once."""
 

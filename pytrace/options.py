@@ -8,7 +8,8 @@ do none of the three exactly.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from pytrace.frozen import field, frozen, record
 
 __all__ = ["OPTIONS", "CommandLine", "Option", "UsageError", "parse_command_line", "usage"]
 
@@ -21,7 +22,7 @@ class UsageError(Exception):
         self.show_help = show_help
 
 
-@dataclass(frozen=True)
+@frozen
 class Option:
     """An option; `metavar` is empty for a switch."""
 
@@ -78,7 +79,7 @@ _SHORT = {option.short: option for option in OPTIONS if option.short}
 _LONG = {option.name: option for option in OPTIONS if option.name}
 
 
-@dataclass
+@record
 class CommandLine:
     """What was given. `values` maps an option's name (its letter if it has no name) to its values, in order; a switch
     has one empty value each time. `free` are the arguments before `--`, `after` those behind it."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 
 from pytrace.diagnostics import Source
+from pytrace.frozen import frozen
 from pytrace.options import CommandLine, UsageError
 
 
@@ -14,7 +14,7 @@ class ScriptError(Exception):
     """The script cannot be read."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Request:
     """The program of a command line: its source, `$1`… and the named parameters (`--name` alone gives None)."""
 

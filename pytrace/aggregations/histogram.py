@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytrace.aggregations.aggregation import MASK, Aggregation
 from pytrace.aggregations.cells import add
+from pytrace.frozen import frozen
 from pytrace.semantics.types import Aggregate
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = ["Bucket", "Histogram", "label"]
 _SUFFIXES = ("", "K", "M", "G", "T", "P", "E")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bucket:
     """The values from `lower` to below `upper`; None: without bound. `label` is its text (OUTPUT 4.1)."""
 

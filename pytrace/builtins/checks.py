@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pytrace.builtins.registry import CallSite, Typer
 from pytrace.diagnostics import Span
+from pytrace.frozen import replace
 from pytrace.semantics import program as core
 from pytrace.semantics.types import (
     I64,

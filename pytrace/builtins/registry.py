@@ -9,10 +9,10 @@ import.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytrace.diagnostics import Span
+from pytrace.frozen import frozen
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Type, TypeTable
 from pytrace.syntax import tree
@@ -105,7 +105,7 @@ class Typer(Protocol):
     def warning(self, span: Span, message: str, *, notes: Any = (), hints: Any = ()) -> None: ...
 
 
-@dataclass(frozen=True)
+@frozen
 class CallSite:
     """A use of a builtin: `args` is None when it was written without parentheses."""
 
@@ -124,7 +124,7 @@ Lower = Callable[["Emitter", core.Call], "Value"]
 Fill = Callable[["Emitter", core.Call, "Value"], None]
 
 
-@dataclass(frozen=True)
+@frozen
 class Builtin:
     """A builtin value or function.
 

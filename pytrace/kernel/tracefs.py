@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NamedTuple
 
+from pytrace.frozen import frozen
 from pytrace.kernel.abi import syscall_number
 from pytrace.kernel.syscall import BpfError, call
 
@@ -24,7 +24,7 @@ _BYTES = ("char", "unsigned char", "u8", "__u8", "s8", "__s8")
 _READ_ONLY_MOUNT = 1 | 2 | 4 | 8  # MOUNT_ATTR_RDONLY, NOSUID, NODEV, NOEXEC
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FormatField:
     """A field of a tracepoint's record. `type` is the C spelling without name and brackets (`const char *`,
     `__data_loc char[]`), `offset` and `size` are bytes; `count` is the number of elements of

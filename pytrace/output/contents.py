@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from struct import unpack
 from typing import TYPE_CHECKING, Any
 
+from pytrace.frozen import frozen
 from pytrace.output.values import Decoder, Structs, decoder, divide, scalar_code
 from pytrace.semantics.types import Aggregate, Array, Enum, Int, Record, Struct, Tuple, Type, members_of
 
@@ -21,7 +21,7 @@ _TIES = 1 << 14
 __all__ = ["Contents", "Entries", "aggregation_of", "histogram_rows", "is_plain", "newest_interval"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Contents:
     """What a map held. `key` is None for a scalar map, whose only item, if any, has an empty key.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+from pytrace.frozen import frozen
 from pytrace.output.values import CapturedStack, Structs
 from pytrace.semantics.types import Enum, Stack
 
@@ -29,7 +29,7 @@ class Resolver(Protocol):
     def cgroup_path(self, id_: int, filter_: int) -> bytes: ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Meaning:
     """`trailer` marks a string that was cut (`str_trunc_trailer`)."""
 

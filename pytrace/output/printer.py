@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytrace.frozen import frozen
 from pytrace.output.meaning import Meaning
 from pytrace.output.streams import Messages, Output
 from pytrace.output.text import TextValues
@@ -25,7 +25,7 @@ __all__ = ["ERROR", "WARNING", "Printer", "Style"]
 ERROR, WARNING, _PLAIN = b"\x1b[31m", b"\x1b[33m", b"\x1b[0m"
 
 
-@dataclass(frozen=True)
+@frozen
 class Style:
     """How things are said: `colour` for messages on a terminal; `warnings` whether there are any."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from pytrace.frozen import frozen
 
 __all__ = ["Binary", "FileState", "find_binaries", "native", "shown"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Binary:
     """A file to probe: `path` as text of the script (one character per byte); `others` counts further matches."""
 
@@ -18,7 +19,7 @@ class Binary:
     others: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class FileState:
     """Whether a file is still the one that was looked at."""
 
@@ -50,6 +51,8 @@ def find_binaries(text: str, pid: int | None, *, unsafe: bool = False) -> list[B
     """
     from pytrace.kernel.elf import find_library, is_executable
 
+    if "\0" in text:
+        return []
     path = native(text)
     accept = os.path.exists if unsafe else is_executable
     if "*" in path:

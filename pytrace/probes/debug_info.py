@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,27 @@ if TYPE_CHECKING:
     from elftools.dwarf.die import DIE
     from elftools.dwarf.dwarfinfo import DWARFInfo
 
-__all__ = ["DebugInfo", "NoPlace", "debug_info"]
+__all__ = ["Damaged", "DebugInfo", "NoPlace", "careful", "debug_info"]
 
 _SYSTEM = "/usr/lib/debug"
+
+
+class Damaged(Exception):
+    """The debug information of a file contradicts itself; the message names the file."""
+
+
+@contextmanager
+def careful(path: str) -> Iterator[None]:
+    """Raises `Damaged` for whatever reading damaged debug information of `path` leads to."""
+    from elftools.common.exceptions import DWARFError, ELFError
+
+    damage = (DWARFError, ELFError, LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError)
+    try:
+        yield
+    except NoPlace:
+        raise
+    except damage as error:
+        raise Damaged(f"the debug information of {path} cannot be read: {error}") from error
 
 
 class NoPlace(LookupError):
@@ -43,14 +62,14 @@ def debug_info(path: str, folders: tuple[str, ...] = ()) -> DebugInfo | None:
 
 @lru_cache(maxsize=8)
 def _read(path: str, state: FileState) -> DebugInfo | None:
-    from elftools.common.exceptions import DWARFError, ELFError
     from elftools.elf.elffile import ELFFile
 
     try:
-        # The file stays open: sections are read when they are needed.
-        file = ELFFile(open(path, "rb"))  # noqa: SIM115
-        return DebugInfo(file.get_dwarf_info()) if file.has_dwarf_info(strict=True) else None
-    except (ELFError, DWARFError):
+        with careful(path):
+            # The file stays open: sections are read when they are needed.
+            file = ELFFile(open(path, "rb"))  # noqa: SIM115
+            return DebugInfo(file.get_dwarf_info()) if file.has_dwarf_info(strict=True) else None
+    except Damaged:
         return None
 
 

@@ -36,7 +36,7 @@ _BOOLEAN, _FLOATING, _SIGNED = (2,), (3, 4), (5, 6, 13)
 """DW_ATE encodings."""
 
 
-class Unplaced(LookupError):
+class Unplaced(Exception):
     """The parameters of a function cannot all be found in registers; the message says why."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytrace.kernel.btf_types import KernelTypes
+from pytrace.probes.debug_info import Damaged, careful
 from pytrace.probes.debug_types import DebugTypes
 from pytrace.semantics.types import Struct, StructDef
 
@@ -19,5 +20,9 @@ class HostTypes(KernelTypes):
     def definition(self, struct: Struct) -> StructDef | None:
         # The source of a program's type is the program's path.
         if "/" in struct.source:
-            return self._debug_types.definition(struct)
+            try:
+                with careful(struct.source):
+                    return self._debug_types.definition(struct)
+            except Damaged:
+                return None
         return super().definition(struct)

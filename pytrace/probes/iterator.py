@@ -44,7 +44,7 @@ class Iter(Provider):
             diagnostics.error(spec.span, "iter probe type does not support wildcards")
         elif not name:
             diagnostics.error(spec.span, "iter should specify a iterator's name")
-        elif name not in host.kernel.iterators():
+        elif host.kernel.iterator(name) is None:
             diagnostics.error(spec.span, f"iter {name} not available for your kernel version.")
         else:
             return [spec]
@@ -54,8 +54,8 @@ class Iter(Provider):
         name, pin = spec.string("iterator"), spec.string("pin")
         if pin and not pin.startswith("/"):
             pin = f"{PIN_ROOT}/{pin}"
-        found = host.kernel.iterators()[name]
-        data = (("iterator", name), ("pin", pin), ("btf", found.attach_btf))
+        found = host.kernel.iterator(name)
+        data = (("iterator", name), ("pin", pin), ("btf", found.attach_btf if found is not None else ""))
         return [Target(self.name, f"{self.name}:{name}", data, spec.label)]
 
     def context(self, target: Target, host: Host) -> ProbeContext:
@@ -79,12 +79,12 @@ class Iter(Provider):
 
     def listing(self, pattern: Spec | None, host: Host, verbose: bool) -> Iterator[tuple[str, list[str]]]:
         matches = matcher(pattern.parts[0] if pattern is not None and pattern.parts else "*")
-        for name in sorted(filter(matches, host.kernel.iterators())):
+        for name in filter(matches, host.kernel.iterators()):
             target = Target(self.name, f"{self.name}:{name}", (("iterator", name),))
             yield target.name, self.argument_lines(target, host) if verbose else []
 
     def argument_lines(self, target: Target, host: Host) -> list[str]:
-        found = host.kernel.iterators().get(target.text("iterator"))
+        found = host.kernel.iterator(target.text("iterator"))
         return [f"{type_} {name}" for type_, name in found.parameters] if found is not None else []
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from pytrace.frozen import frozen
 from pytrace.probes.patterns import has_wildcard, literal_prefix, matcher
 from pytrace.probes.provider import ContextField
 from pytrace.probes.registers import registers
@@ -22,10 +22,10 @@ _TRACEPOINT = "btf_trace_"
 _STUBS = ("__probestub_", "__traceiter_", "__bpf_trace_")
 """Functions that carry the names of a tracepoint's arguments, behind a first one of the kernel's own; which exist
 depends on the kernel."""
-_ITERATOR = "bpf_iter_"
+_ITERATOR = "bpf_iter__"
 
 
-@dataclass(frozen=True)
+@frozen
 class Named:
     """Something that a TRACING program can be attached to. `btf_id` belongs to `module`'s types."""
 
@@ -43,7 +43,7 @@ class Named:
         return f"module/{self.module}/{self.kind}/{self.prefix}{self.name}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Signature:
     """A function's parameters (type, name) and what it returns, as text."""
 
@@ -51,7 +51,7 @@ class Signature:
     returns: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Function:
     """A function's parameters and result as a program attached to it sees them.
 
@@ -63,7 +63,7 @@ class Function:
     too_many: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class IteratorKind:
     """An iterator: `parameters` are the fields of its context, without the one of the kernel's own."""
 
@@ -98,6 +98,8 @@ class KernelBtf:
     def _modules(self, pattern: str) -> list[str]:
         from pytrace.kernel.btf import modules
 
+        if "\0" in pattern:
+            return []
         if not has_wildcard(pattern):
             return [pattern] if self._btf(pattern) is not None else []
         matches = matcher(pattern)
@@ -223,33 +225,33 @@ class KernelBtf:
 
     # --- iterators and BPF programs -------------------------------------------------------------------------------
 
-    @cached_property
-    def _iterators(self) -> dict[str, IteratorKind]:
+    def iterator(self, name: str) -> IteratorKind | None:
+        """One of the kernel's iterators; None if there is none of that name."""
         from pytrace.kernel.btf import Kind
 
-        found = {}
         btf = self._vmlinux
-        for name in btf.names(Kind.STRUCT) if btf is not None else ():
-            if btf is None or not name.startswith("bpf_iter__"):
-                continue
-            kind = name.removeprefix("bpf_iter__")
-            function = next(btf.find_all(_ITERATOR + kind, Kind.FUNC), None)
-            struct = next(btf.find_all(name, Kind.STRUCT), None)
-            if function is None or struct is None:
-                continue
-            fields = []
-            for member in btf.members(struct):
-                # Members stand in anonymous unions, which pad pointers to 64 bits.
-                inner = btf.resolve(member.type)
-                each = btf.members(inner)[0] if not member.name and inner.kind == Kind.UNION else member
-                if each.name != "meta":
-                    fields.append((self._text(btf, each.type), each.name))
-            found[kind] = IteratorKind(str(function.id), tuple(fields))
-        return found
+        if btf is None:
+            return None
+        function = next(btf.find_all(f"bpf_iter_{name}", Kind.FUNC), None)
+        struct = next(btf.find_all(_ITERATOR + name, Kind.STRUCT), None)
+        if function is None or struct is None:
+            return None
+        fields = []
+        for member in btf.members(struct):
+            # Members stand in anonymous unions, which pad pointers to 64 bits.
+            inner = btf.resolve(member.type)
+            each = btf.members(inner)[0] if not member.name and inner.kind == Kind.UNION else member
+            if each.name != "meta":
+                fields.append((self._text(btf, each.type), each.name))
+        return IteratorKind(str(function.id), tuple(fields))
 
-    def iterators(self) -> dict[str, IteratorKind]:
-        """The kernel's iterators, by name."""
-        return self._iterators
+    def iterators(self) -> list[str]:
+        """The names of the kernel's iterators, sorted."""
+        from pytrace.kernel.btf import Kind
+
+        structs = self._vmlinux.names(Kind.STRUCT) if self._vmlinux is not None else ()
+        names = (name.removeprefix(_ITERATOR) for name in structs if name.startswith(_ITERATOR))
+        return sorted(name for name in names if self.iterator(name) is not None)
 
     def bpf_functions(self, program: int, pattern: str) -> list[tuple[int, str]]:
         """Functions of loaded BPF programs that have type information: (id of the program, name of the function).

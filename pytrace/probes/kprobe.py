@@ -14,6 +14,7 @@ from pytrace.probes.kernel_functions import function_size
 from pytrace.probes.multi import attach_together
 from pytrace.probes.numbers import BadNumber, number
 from pytrace.probes.patterns import has_wildcard
+from pytrace.probes.perf_events import attach_event
 from pytrace.probes.provider import (
     AttachError,
     Attachment,
@@ -163,7 +164,7 @@ class Kprobe(Provider):
             event = perf.kprobe_event(
                 address if isinstance(address, int) else qualified, offset, returns=self.returns
             )
-            return [Attachment(1, perf.attach(prog_fd, event, cookie))]
+            return [Attachment(1, attach_event(prog_fd, event, cookie))]
         except OSError as error:
             raise AttachError(target, _explain(error, function, offset), cause=error) from error
 

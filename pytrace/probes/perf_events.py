@@ -34,6 +34,16 @@ def threads_of(pid: int) -> list[int]:
         return [pid]
 
 
+def attach_event(prog_fd: int, event_fd: int, cookie: int) -> tuple[int, ...]:
+    """Attach a program to an event, which is consumed; gives the descriptors that hold it. Raises `OSError`.
+
+    Kernels that know no cookies get none: no program depends on them there (`semantics.matching`).
+    """
+    from pytrace.kernel import features, perf
+
+    return perf.attach(prog_fd, event_fd, cookie if cookie and features.perf_link() else 0)
+
+
 def attach_events(
     prog_fd: int, target: Target, cookie: int, opens: Iterable[Callable[[], int]], *, partly: bool = False
 ) -> list[Attachment]:
@@ -42,14 +52,12 @@ def attach_events(
     Events of threads that have ended in the meantime are left out; with `partly` so are those that fail, with a
     warning. Raises `AttachError` if one of the others fails, or none is left.
     """
-    from pytrace.kernel import perf
-
     fds: list[int] = []
     warnings: list[str] = []
     reason: OSError | None = None
     for open_event in opens:
         try:
-            fds += perf.attach(prog_fd, open_event(), cookie)
+            fds += attach_event(prog_fd, open_event(), cookie)
         except OSError as error:
             reason = error
             if error.errno == errno.ESRCH:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pytrace.diagnostics import Diagnostics, Span
+from pytrace.frozen import field, frozen, replace
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.types import Space, Type, TypeTable
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Data = tuple[tuple[str, str | int], ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Spec:
     """One probe specification. `text` is what was written, `parts` what stands between its colons.
 
@@ -56,7 +56,7 @@ class Spec:
         return replace(self, data=tuple(data.items()))
 
 
-@dataclass(frozen=True)
+@frozen
 class Target:
     """One place that a program is attached to. `name` is what the `probe` builtin gives (PROBES 1.7).
 
@@ -80,7 +80,7 @@ class Target:
         return value if isinstance(value, int) else 0
 
 
-@dataclass(frozen=True)
+@frozen
 class ContextField:
     """A value in the context: `size` bytes at `offset`, read as `type` (which may be narrower than its 8-byte slot).
 
@@ -108,7 +108,7 @@ class ContextField:
     constant: int | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class ProbeContext:
     """What the body of a probe can see.
 
@@ -136,7 +136,7 @@ class ProbeContext:
     func: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Loading:
     """How a program for a target is loaded: names of `enum bpf_prog_type` and `enum bpf_attach_type`, lower case.
 
@@ -186,7 +186,7 @@ class Host(Protocol):
         """Whether the kernel has a feature that --no-feature names, and may use it."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Attachment:
     """An attached program; `count` is how many functions or events it covers.
 

@@ -6,16 +6,16 @@ Offsets are in bytes and follow arch/*/include/uapi/asm/ptrace.h; calling conven
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
 from functools import cache
 
+from pytrace.frozen import frozen
 from pytrace.probes.provider import ContextField
 from pytrace.semantics.types import U64, Space
 
 __all__ = ["Registers", "argument_fields", "pt_regs_size", "registers", "return_field"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Registers:
     """`names` are what `reg()` accepts; `arguments` hold the first integer arguments of a function, in order; `result`
     what it returns; `stack` the stack pointer. `size` is that of the whole in a kprobe's context. `watch_modes` are

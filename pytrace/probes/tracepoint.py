@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytrace.diagnostics import Diagnostics
 from pytrace.probes.patterns import has_wildcard, matcher
+from pytrace.probes.perf_events import attach_event
 from pytrace.probes.provider import AttachError, Attachment, ContextField, Host, ProbeContext, Provider, Spec, Target
 from pytrace.semantics.types import (
     BOOL,
@@ -128,6 +129,8 @@ class Tracepoint(Provider):
         )
 
     def _matches(self, category: str, event: str, host: Host) -> list[tuple[str, str]]:
+        if "\0" in category:
+            return []
         in_category, is_event = matcher(category), matcher(event)
         tracefs = host.tracefs
         found = [
@@ -170,7 +173,7 @@ class Tracepoint(Provider):
         if number is None:
             raise AttachError(target, f"tracepoint {target.text('category')}:{target.text('event')} does not exist")
         try:
-            return [Attachment(1, perf.attach(prog_fd, perf.tracepoint_event(number), cookie))]
+            return [Attachment(1, attach_event(prog_fd, perf.tracepoint_event(number), cookie))]
         except OSError as error:
             raise AttachError(target, str(error), cause=error) from error
 

@@ -20,6 +20,7 @@ from pytrace.probes.kprobe import read_function
 from pytrace.probes.multi import attach_together
 from pytrace.probes.numbers import BadNumber, number
 from pytrace.probes.patterns import has_wildcard
+from pytrace.probes.perf_events import attach_event
 from pytrace.probes.provider import (
     AttachError,
     Attachment,
@@ -108,7 +109,7 @@ def _attach_single(prog_fd: int, target: Target, cookie: int, pid: int | None, r
             native(target.text("path")), target.number("place"), returns=returns,
             ref_ctr_offset=target.number("semaphore"), pid=-1 if pid is None else pid,
         )
-        return Attachment(int(not target.number("copy")), perf.attach(prog_fd, event, cookie))
+        return Attachment(int(not target.number("copy")), attach_event(prog_fd, event, cookie))
     except OSError as error:
         raise AttachError(target, str(error), cause=error) from error
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytrace.diagnostics import Diagnostics
+from pytrace.frozen import frozen, replace
 from pytrace.probes.binaries import FileState, find_binaries, native, shown
 from pytrace.probes.instructions import is_boundary
 from pytrace.probes.patterns import has_wildcard, literal_prefix, matcher
@@ -89,7 +89,7 @@ def targets(provider: Provider, spec: Spec, host: Host, diagnostics: Diagnostics
     return [maker.symbol(path, function, found, spec.number("offset"))]
 
 
-@dataclass(frozen=True)
+@frozen
 class _Maker:
     provider: Provider
     spec: Spec
@@ -178,7 +178,7 @@ class _Maker:
 
     def source_line(self) -> list[Target]:
         """The first instruction of a source line."""
-        from pytrace.probes.debug_info import NoPlace, debug_info
+        from pytrace.probes.debug_info import Damaged, NoPlace, careful, debug_info
 
         spec = self.spec
         path = spec.string("path")
@@ -188,8 +188,9 @@ class _Maker:
             self.diagnostics.error(spec.span, message)
             return []
         try:
-            address = info.address_of_line(spec.string("file"), spec.number("line"), spec.number("column"))
-        except NoPlace as error:
+            with careful(path):
+                address = info.address_of_line(spec.string("file"), spec.number("line"), spec.number("column"))
+        except (NoPlace, Damaged) as error:
             self.diagnostics.error(spec.span, str(error))
             return []
         return [self.address(path, address)]
@@ -223,30 +224,37 @@ def _function_entry(target: Target, host: Host) -> tuple[DebugInfo | None, DIE |
 
 def with_parameters(context: ProbeContext, target: Target, host: Host) -> ProbeContext:
     """The context with the parameters of the target's function as `args`, if its file describes them."""
+    from pytrace.probes.debug_info import Damaged, careful
     from pytrace.probes.debug_types import Unplaced, argument_fields
 
-    info, function = _function_entry(target, host)
+    path = target.text("path")
     error = f'Could not parse arguments of "{target.name}": '
-    if info is None:
-        return replace(context, args_error=f"{error}no debuginfo found for {target.text('path')}")
-    if function is None:
-        return replace(context, args_error="Cannot read function parameters")
     try:
-        args = argument_fields(info.parameters(function), host.debug_types, target.text("path"))
-    except Unplaced as reason:
+        with careful(path):
+            info, function = _function_entry(target, host)
+            if info is None:
+                return replace(context, args_error=f"{error}no debuginfo found for {path}")
+            if function is None:
+                return replace(context, args_error="Cannot read function parameters")
+            args = argument_fields(info.parameters(function), host.debug_types, path)
+    except (Unplaced, Damaged) as reason:
         return replace(context, args_error=error + str(reason))
     return replace(context, args=args, args_name=f"{target.name}_args", args_printable=True)
 
 
 def argument_lines(target: Target, host: Host) -> list[str]:
     """The parameters of a target's function, for listings."""
-    from pytrace.probes.debug_info import name_of, referenced
+    from pytrace.probes.debug_info import Damaged, careful, name_of, referenced
     from pytrace.probes.debug_types import type_text
 
-    info, function = _function_entry(target, host)
-    if info is None or function is None:
+    try:
+        with careful(target.text("path")):
+            info, function = _function_entry(target, host)
+            if info is None or function is None:
+                return []
+            return [f"{type_text(referenced(each))} {name_of(each)}" for each in info.parameters(function)]
+    except Damaged:
         return []
-    return [f"{type_text(referenced(each))} {name_of(each)}" for each in info.parameters(function)]
 
 
 # --- listing ------------------------------------------------------------------------------------------------------

@@ -7,10 +7,10 @@ formatting and writing are then bound together, and a record costs one look-up a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from pytrace.codegen.image import Action, Image
+from pytrace.frozen import field, record
 from pytrace.output.printer import Printer
 from pytrace.output.values import members_decoder
 from pytrace.runtime.errors import error_text, runtime_message
@@ -29,7 +29,7 @@ class _Exit(Exception):
     """The script said `exit()`."""
 
 
-@dataclass
+@record
 class Outcome:
     """What the records said about the run as a whole: whether to stop and with which status, and how many errors were
     reported (`errorf`, run-time errors)."""
@@ -42,7 +42,7 @@ class Outcome:
         self.exited, self.status, self.errors = False, 0, 0
 
 
-@dataclass
+@record
 class Scene:
     """What handlers work with. `boot_offset` is what to add to the boot clock to get the time since 1970, in
     nanoseconds."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytrace.codegen.image import Image
+from pytrace.frozen import field, record
 from pytrace.probes import PROVIDERS
 from pytrace.probes.provider import AttachError, Attachment, Provider, Target
 from pytrace.runtime.errors import RunError
@@ -28,7 +28,7 @@ class _Step(NamedTuple):
     targets: tuple[tuple[Target, int], ...]
 
 
-@dataclass
+@record
 class Attached:
     """What is attached. `iterators` are the links of iterators, which run when they are read, with their targets."""
 

@@ -6,9 +6,9 @@ A session holds one block, and may hold several: they share nothing, so that eac
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from pytrace.codegen.image import Image
+from pytrace.frozen import record
 from pytrace.kernel import bpf
 from pytrace.kernel.ring import RingReader
 from pytrace.output.printer import Printer
@@ -32,7 +32,7 @@ _ARGUMENTS = bytes(96)
 """Arguments of a raw tracepoint for programs that are run by hand: they must not read beyond them."""
 
 
-@dataclass
+@record
 class _Drops:
     """The counters of lost records."""
 

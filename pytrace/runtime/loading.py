@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import struct
 import time
-from dataclasses import dataclass, field
 
 from pytrace.codegen.image import Image, MapImage, ProgramImage
+from pytrace.frozen import field, frozen, record
 from pytrace.kernel import bpf
 from pytrace.runtime.errors import RunError
 
@@ -21,7 +21,7 @@ _FIRST = bytes(4)
 _PSEUDO_MAP_FD, _PSEUDO_MAP_VALUE, _PSEUDO_KFUNC_CALL = 1, 2, 2
 
 
-@dataclass(frozen=True)
+@frozen
 class SessionValues:
     """What programs may ask about the run: boot-clock nanoseconds at its start, the nanoseconds from the boot clock to
     TAI, and the pid of the -c child (0 without one)."""
@@ -40,7 +40,7 @@ class SessionValues:
         return struct.pack("<3Q", self.start, self.tai_offset, self.child_pid)
 
 
-@dataclass
+@record
 class Loaded:
     """Descriptors of an image's maps by symbol, and of its programs in order. `logs` are the verifier's, if wanted."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytrace.codegen.image import MapImage, ScriptMap
+from pytrace.frozen import record
 from pytrace.kernel import bpf
 from pytrace.output.contents import Contents, aggregation_of
 from pytrace.output.values import decoder, scalar_code
@@ -34,7 +34,7 @@ def _words(size: int) -> int:
     return (size + _WORD - 1) // _WORD * _WORD
 
 
-@dataclass
+@record
 class _Store:
     """A script's map and the BPF map behind it. `stored` are the bytes of an element as user space gets it, of which
     each of the `copies` takes `stride`. `marked`: the last word of the value says whether it was written."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytrace.codegen.image import Image
+from pytrace.frozen import frozen
 from pytrace.output.meaning import Meaning
 from pytrace.output.printer import Printer, Style
 from pytrace.output.streams import Messages, Output, OutputError
@@ -39,7 +39,7 @@ _PATIENCE = 0.1
 _NOTICE = b"__BPFTRACE_NOTIFY_PROBES_ATTACHED\n"
 
 
-@dataclass(frozen=True)
+@frozen
 class SessionOptions:
     """What the command line decides about a run.
 

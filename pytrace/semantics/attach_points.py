@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
 from pytrace.diagnostics import Diagnostics, Span
+from pytrace.frozen import frozen, replace
 from pytrace.probes import PROVIDERS, find_provider, wildcard_providers
 from pytrace.probes.numbers import BadNumber, number
 from pytrace.probes.provider import Host, Provider, Spec
@@ -85,7 +85,7 @@ def _parameter(pending: list[str], positional: Sequence[str]) -> str:
     return positional[index - 1] if index <= len(positional) else ""
 
 
-@dataclass(frozen=True)
+@frozen
 class _Reader:
     positional: Sequence[str]
     host: Host

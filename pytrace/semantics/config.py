@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
 
 from pytrace.diagnostics import CompileError, Diagnostics
+from pytrace.frozen import fields, replace
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.numbers import U64_MAX, parse_integer
 from pytrace.semantics.unit import Unit
@@ -131,7 +131,7 @@ def from_environment(environment: Mapping[str, str], config: Config, diagnostics
             if not variable.startswith(prefix) or variable != variable.upper() or name not in _READERS:
                 continue
             try:
-                config = replace(config, **{name: _READERS[name](name, text)})  # type: ignore[arg-type]  # by its reader
+                config = replace(config, **{name: _READERS[name](name, text)})
             except _Refused as refused:
                 diagnostics.error(None, str(refused))
                 raise CompileError(diagnostics, 2) from None
@@ -157,7 +157,7 @@ def _block(unit: Unit, diagnostics: Diagnostics) -> Config:
         else:
             try:
                 value = _READERS[name](name, _value(setting.value))
-                config = replace(config, **{name: value})  # type: ignore[arg-type]  # by its reader
+                config = replace(config, **{name: value})
             except _Refused as refused:
                 diagnostics.error(setting.span, str(refused))
     return config

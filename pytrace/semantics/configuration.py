@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pytrace.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Config:
     """The configuration variables (LIBRARY 10), after the config block and the environment."""
 

@@ -8,8 +8,8 @@ packed, a named one gives the record that type's alignment, and one of width 0 e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
+from pytrace.frozen import field, frozen, record
 from pytrace.syntax import ctree
 from pytrace.syntax.fault import Fault
 
@@ -26,7 +26,7 @@ Number = Callable[[ctree.Constant], int]
 ShapeOf = Callable[[ctree.Type], "Shape"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shape:
     """Size and alignment of a type, in bytes. A flexible array has size 0."""
 
@@ -34,7 +34,7 @@ class Shape:
     align: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where a member stands, in bits from the start of its record; `width` is -1 for what is no bit-field."""
 
@@ -43,7 +43,7 @@ class Place:
     width: int = -1
 
 
-@dataclass
+@record
 class Placed:
     """A record that has been laid out. Bit-fields without a name are not listed."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytrace.diagnostics import CompileError, Diagnostics, Span
+from pytrace.frozen import replace
 from pytrace.semantics.unit import Unit
 from pytrace.syntax import tree
 
@@ -26,8 +26,8 @@ def read(unit: Unit, diagnostics: Diagnostics) -> Unit:
     if not parts:
         return unit
     # Most scripts have no C in them and do without what reads it.
-    from pytrace.semantics.script_types import ScriptTypes
     from pytrace.semantics.headers import Headers
+    from pytrace.semantics.script_types import ScriptTypes
     from pytrace.syntax.cdefs import read_preamble
 
     has_kernel_types = os.path.exists(KERNEL_TYPES)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
 
 from pytrace.diagnostics import CompileError, Diagnostics, Source, Span
+from pytrace.frozen import replace
 from pytrace.semantics import library
 from pytrace.semantics.unit import Unit
 from pytrace.semantics.walk import Relocation, walk

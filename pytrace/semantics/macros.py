@@ -7,10 +7,10 @@ renamed; its parameters are replaced by the arguments, which were expanded where
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from pytrace.builtins.registry import REGISTRY
 from pytrace.diagnostics import Diagnostics
+from pytrace.frozen import replace
 from pytrace.semantics import library, overloads, substitution
 from pytrace.semantics.overloads import Argument
 from pytrace.semantics.unit import Unit

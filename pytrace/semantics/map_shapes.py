@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pytrace.diagnostics import Diagnostics, Span
+from pytrace.frozen import replace
 from pytrace.semantics.unit import Unit
 from pytrace.semantics.walk import Rewriter, code, walk
 from pytrace.syntax import tree

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
 
 from pytrace.diagnostics import Diagnostics
+from pytrace.frozen import frozen, replace
 from pytrace.probes import PROVIDERS
 from pytrace.probes.provider import Host, Target
 from pytrace.semantics.unit import Unit, UnitProbe
@@ -23,7 +23,7 @@ __all__ = ["match"]
 _ALWAYS = frozenset(("begin", "end", "self"))
 """Providers that --probe-filter leaves alone."""
 _ARGUMENT = re.compile(r"arg[0-9]+")
-_CONTEXT_WORDS = re.compile(r"\b(?:args|retval|arg[0-9]+)\b")
+_CONTEXT_WORDS = re.compile(r"\b(?:args|retval|arg[0-9]+|probe)\b")
 
 
 def match(unit: Unit, diagnostics: Diagnostics) -> Unit:
@@ -74,13 +74,13 @@ def _expand(each: UnitProbe, host: Host, diagnostics: Diagnostics) -> list[Targe
     return targets
 
 
-@dataclass(frozen=True)
+@frozen
 class _Everything:
     def __call__(self, target: Target) -> bool:
         return True
 
 
-@dataclass(frozen=True)
+@frozen
 class _Matching:
     pattern: re.Pattern[str]
 
@@ -113,23 +113,27 @@ def _check_limit(probes: list[UnitProbe], unit: Unit, diagnostics: Diagnostics) 
 # --- splitting ----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class _Uses:
-    """What a body reads of its context: fields of `args` (None: all of it), `retval`, `argN`."""
+    """What a body reads of its context: fields of `args` (None: all of it), `retval`, `argN`, the name of the probe."""
 
     fields: frozenset[str] | None
     retval: bool
     arguments: bool
+    named: bool
 
     def key(self, target: Target, host: Host) -> Hashable:
         """Equal for targets whose contexts are the same for this body."""
+        # Before Linux 5.15 there are no cookies to tell which target fired.
+        name = target.name if self.named and not host.has_feature("perf_link") else ""
         if self.fields is not None and not (self.fields or self.retval or self.arguments):
-            return None
+            return name
         context = PROVIDERS[target.provider].context(target, host)
         args: Hashable = (context.args_name, context.args)
         if self.fields is not None and context.args is not None:
             args = frozenset(field for field in context.args if field.name in self.fields)
         return (
+            name,
             args if self.fields is None or self.fields else None,
             context.retval if self.retval else None,
             context.arguments if self.arguments else None,
@@ -139,10 +143,10 @@ class _Uses:
 def _uses(each: UnitProbe, opaque: bool) -> _Uses:
     """`opaque`: a `#define` may bring in any of them."""
     if opaque:
-        return _Uses(None, True, True)
+        return _Uses(None, True, True, True)
     fields: set[str] = set()
     whole = 0
-    retval = arguments = False
+    retval = arguments = named = False
     for node in walk(each.probe.predicate, each.probe.body):
         if isinstance(node, tree.Member) and _is_named(node.obj, "args"):
             fields.add(node.name)
@@ -151,8 +155,9 @@ def _uses(each: UnitProbe, opaque: bool) -> _Uses:
             # The walk comes to the `args` of `args.field` too, after the member.
             whole += node.name in ("args", "__builtin_args")
             retval = retval or node.name in ("retval", "__builtin_retval")
+            named = named or node.name in ("probe", "__builtin_probe")
             arguments = arguments or _ARGUMENT.fullmatch(node.name.removeprefix("__builtin_")) is not None
-    return _Uses(None if whole else frozenset(fields), retval, arguments)
+    return _Uses(None if whole else frozenset(fields), retval, arguments, named)
 
 
 def _is_named(node: tree.Node, name: str) -> bool:

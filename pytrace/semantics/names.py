@@ -6,11 +6,11 @@ What stands in a branch of an `if comptime` that waits for types may never be co
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytrace.builtins  # noqa: F401  # declares all families
 from pytrace.builtins.registry import REGISTRY, Builtin
 from pytrace.diagnostics import Diagnostics
+from pytrace.frozen import replace
 from pytrace.semantics import library
 from pytrace.semantics.types import TypeTable
 from pytrace.semantics.unit import Unit

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import NoReturn
 
 from pytrace.diagnostics import CompileError, Diagnostics, Span
+from pytrace.frozen import field, record
 from pytrace.semantics.ctypes_layout import Place, Placed, Shape, enumeration_shape, fault, lay_out
 from pytrace.semantics.types import (
     BOOL,
@@ -54,7 +54,7 @@ _USUAL: dict[str, Type] = {
 }  # fmt: skip
 
 
-@dataclass
+@record
 class _Record:
     """A record of the script; its members become fields when somebody asks for them."""
 
@@ -63,7 +63,7 @@ class _Record:
     definition: StructDef | None = None
 
 
-@dataclass
+@record
 class _Enumeration:
     enum: Enum
     shape: Shape

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
+from pytrace.frozen import replace
 from pytrace.semantics.overloads import Argument
 from pytrace.syntax import tree
 

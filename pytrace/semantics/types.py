@@ -9,11 +9,10 @@ and values, records of the ring buffer and scratch memory alike.
 
 from __future__ import annotations
 
-from dataclasses import field
 from enum import Enum as PyEnum
 from typing import Protocol
 
-from pytrace.frozen import frozen
+from pytrace.frozen import field, frozen
 
 
 class Space(PyEnum):

@@ -7,15 +7,15 @@ error. The driver in `pytrace/compiler.py` stops after the first pass that repor
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from pytrace.frozen import field, frozen
 from pytrace.probes.provider import Host, Spec, Target
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.types import TypeTable
 from pytrace.syntax import tree
 
 
-@dataclass(frozen=True)
+@frozen
 class Options:
     """What the command line, the environment and the API decide about a compilation.
 
@@ -43,7 +43,7 @@ class Options:
     directory: str = "."
 
 
-@dataclass(frozen=True)
+@frozen
 class UnitProbe:
     """A probe of the script on its way. `specs` are set by the attach-point pass, `targets` by the matching pass,
     which also splits a probe whose targets need programs of their own (one `UnitProbe` each)."""
@@ -53,7 +53,7 @@ class UnitProbe:
     targets: tuple[Target, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Unit:
     """`macros` maps a name to its definitions, user's before the library's. `defines` are the object-like `#define`s,
     as expressions. `types` answers for the script's C definitions and the kernel. `host` is the machine that probes

@@ -10,10 +10,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TypeVar, cast
 
 from pytrace.diagnostics import Span
+from pytrace.frozen import replace
 from pytrace.semantics.unit import Unit
 from pytrace.syntax import tree
 
@@ -139,7 +139,7 @@ def map_children(node: N, change: Callable[[tree.Node], tree.Node]) -> N:
             items = [_change_item(item, change) for item in value]
             if any(new is not old for new, old in zip(items, value, strict=True)):
                 changes[name] = tuple(items)
-    return replace(node, **changes) if changes else node  # type: ignore[arg-type]  # names come from CHILDREN
+    return replace(node, **changes) if changes else node
 
 
 def _change_item(item: object, change: Callable[[tree.Node], tree.Node]) -> object:

@@ -6,8 +6,7 @@ What is executed last is marked without its `;` (LANGUAGE 20.1).
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from pytrace.frozen import replace
 from pytrace.syntax import tree
 
 __all__ = ["without_value"]

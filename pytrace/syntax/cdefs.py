@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import NoReturn, cast
 
 from pytrace.diagnostics import CompileError, Diagnostics, Span
+from pytrace.frozen import record
 from pytrace.syntax import ctree, tree
 from pytrace.syntax.automaton import Automaton, Token, Unexpected
 from pytrace.syntax.cbuilder import CBuilder
@@ -59,7 +59,7 @@ def read_preamble(
     return reader.finish()
 
 
-@dataclass
+@record
 class _Condition:
     """An `#if` that is open: whether its lines count now, whether a branch has been taken, whether `#else` was seen."""
 

@@ -6,10 +6,8 @@ sizes, offsets and types from it.
 
 from __future__ import annotations
 
-from dataclasses import field
-
 from pytrace.diagnostics import Span
-from pytrace.frozen import frozen
+from pytrace.frozen import field, frozen
 
 
 @frozen

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 
+from pytrace.frozen import fields
 from pytrace.syntax import tree
 from pytrace.syntax.automaton import MAX_DEPTH
 from pytrace.syntax.comments import Comments

@@ -11,10 +11,8 @@ arguments, a `#define` or an enumerator.
 
 from __future__ import annotations
 
-from dataclasses import field
-
 from pytrace.diagnostics import Span
-from pytrace.frozen import frozen
+from pytrace.frozen import field, frozen
 
 # --- types as written ---------------------------------------------------------------------------------------------
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+
+import pytest
 
 from pytrace.builtins.registry import REGISTRY, Builtin, Lower
 from pytrace.codegen import Features, generate
 from pytrace.codegen.image import Image
+from pytrace.codegen.this_kernel import ThisKernel
 from pytrace.diagnostics import Source, Span
 from pytrace.kernel import bpf
 from pytrace.kernel.ring import RingReader
@@ -30,8 +34,21 @@ CONTEXT = ProbeContext("special", "raw_tracepoint")
 BEGIN = Target("begin", "begin")
 
 
+@cache
+def kernel() -> Features:
+    """What the running kernel offers."""
+    offers = ThisKernel()
+    return Features(**{each.name: getattr(offers, each.name) for each in fields(Features)})
+
+
 def features(**changes: object) -> Features:
-    return Features(**{"cpus": bpf.possible_cpus(), **changes})  # type: ignore[arg-type]
+    """The same without some of it. A test that asks for what is not there is skipped."""
+    missing = [name for name, value in changes.items() if value is True and not getattr(kernel(), name)]
+    if missing:
+        pytest.skip(f"this kernel does not offer {', '.join(missing)}")
+    if changes.get("instruction_set") == "v4" != kernel().instruction_set:
+        pytest.skip("this kernel has an older instruction set")
+    return replace(kernel(), **changes)  # type: ignore[arg-type]  # fields of `Features`
 
 
 # --- nodes --------------------------------------------------------------------------------------------------------

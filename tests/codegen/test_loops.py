@@ -28,16 +28,20 @@ from tests.codegen.harness import (
 
 pytestmark = pytest.mark.live
 
-KINDS = {
-    "iterator": features(),
-    "callback": features(number_iterator=False),
-    "plain": features(number_iterator=False, loop=False),
+KINDS: dict[str, dict[str, bool]] = {
+    "iterator": {"number_iterator": True},
+    "callback": {"number_iterator": False, "loop": True},
+    "plain": {"number_iterator": False, "loop": False},
 }
 
 
 @pytest.fixture(params=list(KINDS))
 def offers(request: pytest.FixtureRequest) -> Features:
-    return KINDS[request.param]
+    return features(**KINDS[request.param])
+
+
+def plain(offers: Features) -> bool:
+    return not (offers.number_iterator or offers.loop)
 
 
 def loop(var: core.Var, start: core.Expr, end: core.Expr, *body: core.Stmt) -> core.RangeLoop:
@@ -150,7 +154,7 @@ def test_variables_of_the_body_start_anew(offers: Features):
 def test_while(offers: Features):
     names = Names()
     n = names.var(I64)
-    count = 20 if offers is KINDS["plain"] else 1000
+    count = 20 if plain(offers) else 1000
     body = [
         put(n, names.hidden(0)),
         core.WhileLoop(SPAN, compare("lt", read(n), num(count)), (increment(n),)),
@@ -158,7 +162,7 @@ def test_while(offers: Features):
         core.WhileLoop(SPAN, num(1, BOOL), (increment(n), branch(compare("gt", read(n), num(count + 5)), BREAK))),
         emit(read(n)),
     ]
-    if offers is KINDS["plain"]:
+    if plain(offers):
         body = body[:3]
         body[0] = put(n, num(0))
     done = run(body, names, offers=offers)
@@ -171,7 +175,7 @@ def test_a_loop_without_end_ends_with_a_warning(kind: str):
     names = Names()
     n = names.map(I64)
     body = [core.WhileLoop(SPAN, num(1, BOOL), (increment(n),)), emit(read(n))]
-    done = run(body, names, offers=KINDS[kind])
+    done = run(body, names, offers=features(**KINDS[kind]))
     assert (done.records, done.errors) == ([(8 << 20,)], [("helper", "loop", -errno.E2BIG)])
 
 
@@ -187,7 +191,7 @@ def test_a_longer_range_does_not_run(kind: str):
     names = Names()
     i, count = names.var(I64), names.map(I64)
     body = [loop(i, num(0), names.hidden((8 << 20) + 1), increment(count)), emit(read(count))]
-    done = run(body, names, offers=KINDS[kind])
+    done = run(body, names, offers=features(**KINDS[kind]))
     assert (done.records, done.errors) == ([(0,)], [("helper", "loop", -errno.E2BIG)])
 
 
@@ -197,7 +201,7 @@ def test_an_index_that_grows_with_the_rounds(offers: Features):
     i, n, array = names.var(I64), names.var(U64), names.var(Array(U8, 8))
     element = core.Element(U8, SPAN, read(array), arith("and", read(n), num(7, U64)), 8)
     sums = names.var(I64)
-    rounds = 30 if offers is KINDS["plain"] else 5000
+    rounds = 30 if plain(offers) else 5000
     body = [
         put(array, convert(names.hidden(0x0101010101010101, U64), Array(U8, 8))),
         loop(i, num(0), num(rounds), increment(n), put(sums, arith("add", read(sums), convert(element, I64)))),

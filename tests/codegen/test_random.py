@@ -91,7 +91,8 @@ class Maker:
         x, y = a & bits, b & bits
         results = {
             "add": a + b, "sub": a - b, "mul": a * b, "and": a & b, "or": a | b, "xor": a ^ b,
-            "shl": x << b if op == "shl" else 0, "lshr": x >> b if op == "lshr" else 0, "udiv": x // y if y else 1, "umod": x % y if y else 1,
+            "shl": x << b if op == "shl" else 0, "lshr": x >> b if op == "lshr" else 0,
+            "udiv": x // y if y else 1, "umod": x % y if y else 1,
         }  # fmt: skip
         return arith(op, left, right), wrap(results[op], type_)
 

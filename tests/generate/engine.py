@@ -11,10 +11,11 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 
 from tests.generate.scripts import Generated
 
-__all__ = ["Outcome", "apart", "through"]
+__all__ = ["Outcome", "apart", "through", "warm"]
 
 PATIENCE = 60
 """Seconds that a script may take."""
@@ -70,6 +71,13 @@ def through(script: Generated, *, run: bool = True) -> Outcome:
         signal.alarm(0)
 
 
+@cache
+def warm() -> None:
+    """Loads the compiler once, for all children."""
+    outcome = through(Generated("begin { print(1); }", (), False))
+    assert outcome.stage == "done", outcome.what
+
+
 def _run(image: object) -> Outcome:
     from pytrace.codegen.image import Image
     from pytrace.output.streams import Output
@@ -90,6 +98,7 @@ def _run(image: object) -> Outcome:
 
 def apart(scripts: Sequence[Generated], work: Callable[[Generated], Outcome] = through) -> list[Outcome]:
     """The outcomes of scripts that a child process takes through; a script that ends the child has crashed."""
+    warm()
     outcomes: list[Outcome] = []
     while len(outcomes) < len(scripts):
         rest = scripts[len(outcomes) :]
@@ -101,7 +110,11 @@ def apart(scripts: Sequence[Generated], work: Callable[[Generated], Outcome] = t
             with suppress(BaseException), open(write, "wb") as pipe:
                 os.close(read)
                 for script in rest:
-                    pickle.dump(work(script), pipe)
+                    try:
+                        outcome = work(script)
+                    except Exception:
+                        outcome = Outcome("crashed", traceback.format_exc()[-3000:])
+                    pickle.dump(outcome, pipe)
                     pipe.flush()
                 os._exit(0)
             os._exit(1)

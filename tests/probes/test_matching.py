@@ -163,3 +163,12 @@ def test_the_filter_keeps_what_matches_and_the_special_ones() -> None:
 def test_a_bad_filter_is_an_error() -> None:
     (message,) = errors_of("i:ms:1", probe_filter="z(")
     assert message.startswith("Invalid --probe-filter regex 'z(': ")
+
+
+def test_without_cookies_the_name_of_the_probe_splits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before Linux 5.15."""
+    from pytrace.kernel import features
+
+    monkeypatch.setattr(features, "perf_link", lambda: False)
+    assert programs("t:sched:sched_sw*", identifier("probe")) == [SWITCHES[:1], SWITCHES[1:]]
+    assert programs("t:sched:sched_sw*") == [SWITCHES]

@@ -57,7 +57,8 @@ def _probes(unit: Unit, diagnostics: Diagnostics) -> Unit:
 
 PASSES = (
     config.read, imports.join, unstable.check, _probes, control_flow.check, macros.expand, definitions.read,
-    parameters.substitute, fold.literals, c_macros.expand, map_shapes.check, getopt.substitute, scope.check, names.check,
+    parameters.substitute, fold.literals, c_macros.expand, map_shapes.check, getopt.substitute, scope.check,
+    names.check,
 )
 
 

@@ -15,7 +15,8 @@ def said(text: str, **options: object) -> list[str]:
 
 
 def test_types_and_names() -> None:
-    outcome = Outcome('struct s { int a; char b; };\n#define N 2 + 1\n#define F(x) x\n#define EMPTY\nbegin { print(N); }')
+    preamble = "struct s { int a; char b; };\n#define N 2 + 1\n#define F(x) x\n#define EMPTY\n"
+    outcome = Outcome(preamble + "begin { print(N); }")
     struct = outcome.unit.types.struct("struct", "s")
     assert struct is not None and struct.size == 8
     assert outcome.unit.defines == {"N": "2 + 1"}
@@ -54,9 +55,11 @@ def test_what_is_not_c_ends_with_status_2(text: str, message: str) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "a.h").write_text('#ifndef A_H\n#define A_H\n#include "inner/b.h"\nstruct a { struct b b; long n; };\n#endif\n')
+    guarded = '#include "inner/b.h"\nstruct a { struct b b; long n; };\n'
+    (tmp_path / "a.h").write_text(f"#ifndef A_H\n#define A_H\n{guarded}#endif\n")
     (tmp_path / "inner").mkdir()
-    (tmp_path / "inner" / "b.h").write_text("#pragma once\n#include \"../a.h\"\nstruct b { int x; };\n#define SEVEN 7\n")
+    again = '#include "../a.h"\nstruct b { int x; };\n#define SEVEN 7\n'
+    (tmp_path / "inner" / "b.h").write_text(f"#pragma once\n{again}")
     (tmp_path / "proto.h").write_text("int f(int);\n")
     (tmp_path / "code.h").write_text("begin { }\n")
     return tmp_path
@@ -75,9 +78,8 @@ def test_headers_of_definitions(folder: Path) -> None:
 
 def test_header_options_and_imports(folder: Path) -> None:
     assert not Outcome("begin { print(SEVEN); }", includes=(str(folder / "a.h"),)).errors
-    (folder / "inner" / "b.h").chmod(0o644)
-    folder.chmod(0o755)
-    outcome = Outcome('import "inner/b.h"; begin { print(SEVEN); }', directory=str(folder))
+    (folder / "a.h").chmod(0o644)
+    outcome = Outcome('import "a.h"; begin { print(SEVEN); }', directory=str(folder))
     assert not outcome.errors, outcome.text
 
 

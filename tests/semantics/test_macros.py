@@ -56,7 +56,7 @@ def expands_to(text: str, expected: str) -> None:
          "begin { { $q__1 = 1; { $q__1++; }; }; }"),
         ("macro pid() { 3 } begin { print(pid()); print(pid); }", "begin { print({ 3 }); print(pid); }"),
         ("macro comm(x) { x } begin { print(comm(1)); print(comm); }", "begin { print({ 1 }); print(comm); }"),
-        ("macro cpu(x) { x } begin { print(cpu(1)); print(cpu()); }", "begin { print({ 1 }); print(cpu()); }"),
+        ("macro cpu(n) { n } begin { print(cpu(4)); print(cpu()); }", "begin { print({ 4 }); print(cpu()); }"),
         ("macro m(t) { sizeof(t) } begin { print(m(typeof(uint16[3]))); }",
          "begin { print({ sizeof(typeof(uint16[3])) }); }"),
         ("macro m(t) { sizeof(t*) } begin { print(m(typeof(int32[3]))); }", "begin { print({ sizeof(int32[3]*) }); }"),
@@ -126,22 +126,22 @@ def test_errors(text: str, message: str) -> None:
 
 
 def test_mismatched_argument() -> None:
-    text = "macro add(@x, y) { @x + 1 } begin { add(1, 1); }"
+    text = "macro sum(@n, m) { @n + 2 } begin { sum(3, 4); }"
     assert said(text) == (
-        f"stdin:1:37-46: ERROR: Call to add() has arguments that do not match any definition.\n{text}\n"
+        f"stdin:1:37-46: ERROR: Call to sum() has arguments that do not match any definition.\n{text}\n"
         f"{' ' * 36}~~~~~~~~~\n"
-        f"stdin:1:41-42: ERROR: Mismatched arg. add() expects a map for arg @x but got an expression.\n{text}\n"
+        f"stdin:1:41-42: ERROR: Mismatched arg. sum() expects a map for arg @n but got an expression.\n{text}\n"
         f"{' ' * 40}~\n"
         f"stdin:1:11-13: ERROR: This is the argument in the closest definition.\n{text}\n{' ' * 10}~~\n"
     )
 
 
 def test_mismatched_count() -> None:
-    text = "macro add(x) { x + 1 } macro add(x, y) { x + y } begin { add(1, 1, 1); }"
+    text = "macro sum(n) { n + 2 } macro sum(n, m) { n * m } begin { sum(3, 4, 5); }"
     assert said(text) == (
-        f"stdin:1:58-70: ERROR: Call to add() has arguments that do not match any definition.\n{text}\n"
+        f"stdin:1:58-70: ERROR: Call to sum() has arguments that do not match any definition.\n{text}\n"
         f"{' ' * 57}~~~~~~~~~~~~\n"
-        "stdin:1:24-33: ERROR: The closest definition of add() has a different number of arguments. "
+        "stdin:1:24-33: ERROR: The closest definition of sum() has a different number of arguments. "
         f"Expected: 2 but got 3\n{text}\n{' ' * 23}~~~~~~~~~\n"
     )
 

@@ -11,8 +11,7 @@ again, and as the previous result before that: types then travel along a chain o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from pytrace.frozen import field, record
 from pytrace.semantics.literals import Value
 from pytrace.semantics.types import I64, U64, UNKNOWN, Aggregate, Enum, Int, Pointer, Type, Unknown
 from pytrace.semantics.typing.lattice import exact, integral, join
@@ -20,7 +19,7 @@ from pytrace.semantics.typing.lattice import exact, integral, join
 __all__ = ["Cell", "Pending", "Share"]
 
 
-@dataclass(slots=True, eq=False, repr=False)
+@record
 class Share:
     """What one probe contributes to a cell.
 
@@ -38,7 +37,7 @@ class Share:
         return self.steps == other.steps and exact(self.sources, other.sources) and exact(self.loans, other.loans)
 
 
-@dataclass(slots=True, eq=False, repr=False)
+@record
 class Cell:
     """A type to be solved.
 
@@ -161,7 +160,7 @@ def _merge(cell: Cell, share: Share, total: Share) -> Share:
     )
 
 
-@dataclass(slots=True, eq=False, repr=False)
+@record
 class Pending:
     """A compile-time condition that depends on types: its value in the present round, and the cells it read."""
 

@@ -9,8 +9,7 @@ compares with `exact` where a remark matters.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from pytrace.frozen import replace
 from pytrace.semantics.types import (
     U64,
     Aggregate,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytrace.diagnostics import Span
+from pytrace.frozen import replace
 from pytrace.semantics import literals as rules
 from pytrace.semantics import program as core
 from pytrace.semantics.types import (

@@ -9,10 +9,10 @@ the diagnostics and the typed bodies.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from pytrace.diagnostics import Diagnostics, Span
+from pytrace.frozen import record
 from pytrace.probes.provider import Host
 from pytrace.semantics import program as core
 from pytrace.semantics.literals import truth
@@ -39,7 +39,7 @@ NOBODY = -1
 """The number under which a map gets the type of values that nothing ever stores."""
 
 
-@dataclass(slots=True, eq=False, repr=False)
+@record
 class MapState:
     """A map of the script. `key` is None for a scalar map; `span` is its first use.
 

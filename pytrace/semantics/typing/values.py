@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytrace.builtins.registry import REGISTRY, CallSite
 from pytrace.diagnostics import Span
+from pytrace.frozen import replace
 from pytrace.semantics import program as core
 from pytrace.semantics.types import (
     NOTHING,
