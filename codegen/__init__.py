@@ -19,7 +19,7 @@ A cached script is run without any of it: only `image` and `plain` are imported 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pytrace.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytrace.codegen.driver import generate as generate

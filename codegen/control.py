@@ -12,6 +12,9 @@ from pytrace.semantics import program as core
 
 __all__ = ["BREAK", "RETURN", "Control", "symbol_of"]
 
+_INT = frozenset({"map_update_elem", "map_delete_elem"})
+"""Helpers that gave an int before Linux 6.4: the upper half of their result was not extended by its sign."""
+
 BREAK, RETURN = 1, 2
 """Why a loop was ended."""
 
@@ -123,7 +126,8 @@ class Control(Base):
         return value if value.type in ("i64", "ptr") else self.b.zext(value)
 
     def helper(self, name: str, *args: Value | int) -> Value:
-        return self.b.call_helper(HELPERS[name], self._arguments(args))
+        result = self.b.call_helper(HELPERS[name], self._arguments(args))
+        return self.b.sext(self.b.trunc(result, "i32")) if name in _INT else result
 
     def pointer_helper(self, name: str, *args: Value | int) -> Value:
         return self.b.call_helper(HELPERS[name], self._arguments(args), "ptr", ANYWHERE)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from pytrace.frozen import frozen
+from pytrace.hints import Protocol
 
 __all__ = ["Features", "Offers"]
 

@@ -9,12 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from threading import Thread
-from typing import Any
+
+from pytrace.hints import Any
 
 __all__ = ["compile_module", "preload"]
 
 STACK_OPTION = "-bpf-stack-size=1048576"
 """LLVM ends the process when a function needs more stack than this. What the kernel allows is checked afterwards."""
+
+
+PLACEMENT_OPTION = "-disable-block-placement"
+"""Older verifiers refuse a loop whose last block stands before its first and falls through into it ("back-edge from insn
+127 to 128" on Linux 6.1), which is how LLVM likes to place blocks."""
 
 
 @cache
@@ -29,7 +35,10 @@ def _binding() -> Any:
 
 @cache
 def _machine(instruction_set: str) -> Any:
-    target = _binding().Target.from_triple("bpf")
+    binding = _binding()
+    if instruction_set != "v4":
+        binding.set_option("", PLACEMENT_OPTION)
+    target = binding.Target.from_triple("bpf")
     return target.create_target_machine(cpu=instruction_set, opt=2)
 
 

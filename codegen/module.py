@@ -8,7 +8,7 @@ from pytrace.codegen.features import Offers
 from pytrace.codegen.image import SESSION_VALUES, Action, MapImage, Place, RecordLayout
 from pytrace.codegen.layout import align_up
 from pytrace.diagnostics import Span, excerpts
-from pytrace.frozen import field, record
+from pytrace.frozen import field, record, replace
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Type, align_of, size_of
 
@@ -114,7 +114,7 @@ class Module:
         """The ring buffer for records, or the small one for what must not wait behind a full one."""
         symbol = "control" if urgent else "ring"
         if symbol not in self.maps:
-            size = 65536 if urgent else ring_size(self.program.config.perf_rb_pages, self.features)
+            size = SMALL_RING if urgent else ring_size(self.program.config.perf_rb_pages, self.features)
             self.maps[symbol] = MapImage(symbol, "ringbuf", 0, 0, size)
         return symbol
 
@@ -161,6 +161,10 @@ class Module:
             self.add_map(MapImage("rodata", "array", 4, len(data), 1, RDONLY_PROG, data, frozen=True))
         if "zeros" in self._symbols:
             self.add_map(MapImage("zeros", "array", 4, align_up(self._zeros), 1, RDONLY_PROG, frozen=True))
+        quiet = all(action.urgent or action.kind in ("exit", "runtime_error") for action in self.actions)
+        if quiet and "ring" in self.maps and not self.program.config.perf_rb_pages:
+            # Such records are few, and it takes milliseconds to make a large ring.
+            self.maps["ring"] = replace(self.maps["ring"], max_entries=min(QUIET_RING, self.maps["ring"].max_entries))
         return tuple(self.maps.values())
 
     def text(self) -> str:
@@ -177,6 +181,14 @@ class Module:
             "!3 = !DISubroutineType(types: !4)", "!4 = !{}",
             *metadata, "",
         ))  # fmt: skip
+
+
+SMALL_RING = 65536
+"""Bytes of a ring buffer for a few records; a multiple of every page size."""
+
+
+QUIET_RING = 1 << 20
+"""Bytes of the ring buffer of a script that sends nothing but warnings and the request to end."""
 
 
 def ring_size(pages: int, features: Offers) -> int:

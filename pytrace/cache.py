@@ -16,7 +16,6 @@ import os
 import stat
 from _blake2 import blake2b  # what hashlib offers too, without loading OpenSSL
 from collections.abc import Iterable
-from contextlib import suppress
 
 import pytrace
 
@@ -38,9 +37,20 @@ def depend_on(path: str) -> Dependency:
 
 
 def _own_files() -> bytes:
-    """A digest of this package's files: a changed compiler makes another image."""
-    digest = blake2b(digest_size=16)
-    folders = [os.path.dirname(os.path.abspath(pytrace.__file__))]
+    """A digest of this package's files: a changed compiler makes another image.
+
+    Where it was installed the folders will do, which installing changes: there are ten times as many files.
+    """
+    root = os.path.dirname(os.path.abspath(pytrace.__file__))
+    digest = blake2b(f"{root} {pytrace.__version__}\n".encode(), digest_size=16)
+    if os.path.basename(os.path.dirname(root)) in ("site-packages", "dist-packages"):
+        with os.scandir(root) as entries:
+            inner = sorted(entry.path for entry in entries if entry.is_dir() and entry.name != "__pycache__")
+        for path in (root, *inner):
+            status = os.stat(path)
+            digest.update(f"{path} {status.st_ino} {status.st_mtime_ns} {status.st_ctime_ns}\n".encode())
+        return digest.digest()
+    folders = [root]
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in sorted(entries, key=lambda e: e.name):
@@ -51,6 +61,13 @@ def _own_files() -> bytes:
                     status = entry.stat()
                     digest.update(f"{entry.name} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.digest()
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
 
 
 def _read(path: str) -> bytes:
@@ -124,8 +141,7 @@ class Cache:
             os.replace(temporary, os.path.join(self.folder, key))
             self._trim()
         except OSError:
-            with suppress(OSError):
-                os.unlink(temporary)
+            _remove(temporary)
 
     @staticmethod
     def _private(status: os.stat_result, kind: object) -> bool:

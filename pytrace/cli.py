@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pytrace.console import Stop, encode, report_rejection, say
+from pytrace.hints import TYPE_CHECKING
 from pytrace.options import CommandLine, UsageError, parse_command_line, usage
 from pytrace.problem import Problem
 
@@ -112,8 +112,9 @@ def _run(line: CommandLine) -> int:
     mode = _mode(line)
     if line.has("info"):
         from pytrace.info import report
+        from pytrace.run import require_host
 
-        _require_host()
+        require_host()
         sys.stdout.write(report(_features(line)))
         return 0
     if line.has("list"):
@@ -121,17 +122,9 @@ def _run(line: CommandLine) -> int:
     request = _request(line)
     if mode == "format":
         return _format(line, request)
-    _require_host()
     from pytrace import run
 
     return run.run(line, request, mode=mode, no_features=_features(line), stages=_stages(line))
-
-
-def _require_host() -> None:
-    from pytrace.kernel.host import missing
-
-    if reason := missing():
-        raise Stop(reason)
 
 
 def _request(line: CommandLine) -> Request:
@@ -146,9 +139,9 @@ def _request(line: CommandLine) -> Request:
 def _list(line: CommandLine) -> int:
     if len(line.free) > 1:
         raise UsageError("")
-    _require_host()
     from pytrace import run
 
+    run.require_host()
     return run.list_probes(line, no_features=_features(line))
 
 

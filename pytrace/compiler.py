@@ -6,10 +6,11 @@ The order is the order of diagnostics too: a pass that reports an error is the l
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from pytrace.diagnostics import Diagnostics, Source
 from pytrace.frozen import frozen
+from pytrace.hints import TYPE_CHECKING
+from pytrace.probes import PROVIDERS
 from pytrace.probes.host import MachineHost
 from pytrace.semantics import (
     attach_points,
@@ -122,7 +123,8 @@ def compile_source(
         if inspect is not None:
             inspect("types", "".join(f"{part}\n" for part in (*program.probes, *program.maps)))
         image = generate(program, inspect=inspect)
-    binaries = {target.text("path") for each in image.programs for target, _ in each.targets} - {""}
+    targets = [target for each in image.programs for target, _ in each.targets]
+    binaries = {file for target in targets for file in PROVIDERS[target.provider].files(target)}
     patterns = any("*" in spec.parts[0] for each in unit.probes for spec in each.specs if spec.provider in _IN_FILES)
     lasting = not patterns and "cgroupid" not in source.text
     return Compiled(image, (*unit.imported, *sorted(binaries)), lasting)

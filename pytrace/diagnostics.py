@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from enum import Enum
-from typing import NoReturn
 
 from pytrace.frozen import field, frozen, record
+from pytrace.hints import NoReturn
+from pytrace.members import Enum
 
 __all__ = ["CompileError", "Diagnostic", "Diagnostics", "Severity", "Source", "Span", "excerpts", "render"]
 

@@ -28,7 +28,7 @@ else:
 __all__ = ["FieldInfo", "field", "fields", "frozen", "record", "replace"]
 
 _MISSING: Any = object()
-_MANY = 16
+_MANY = 100
 """From how many objects on it pays to compile an `__init__`."""
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple
 
 from pytrace.console import Stop, report_rejection, say, show_warnings, use_colour, warning_texts
+from pytrace.frozen import frozen
+from pytrace.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +57,7 @@ def compile_options(
         warnings=not line.has("no-warnings"),
         check_reads=line.has("warnings"),
         include_dirs=line.all("include-dir"),
+        debug_folders=tuple(folder for value in line.all("debuginfo") for folder in value.split(":") if folder),
         includes=line.all("include"),
         no_features=no_features,
         traceable_functions=line.last("traceable-functions"),
@@ -65,15 +67,26 @@ def compile_options(
     )
 
 
+def require_host() -> None:
+    """Raises `Stop` with what is missing on this machine."""
+    from pytrace.kernel.host import missing
+
+    if reason := missing():
+        raise Stop(reason)
+
+
 def run(line: CommandLine, request: Request, *, mode: str, no_features: frozenset[str], stages: frozenset[str]) -> int:
     """Compile and run a script. Gives the exit status."""
-    from pytrace.runtime.child import Child
     from pytrace.runtime.errors import RunError
 
+    if line.has("pid") or line.has("cmd"):
+        require_host()
     pid = traced_pid(line)
     child = None
     try:
         if command := line.last("cmd"):
+            from pytrace.runtime.child import Child
+
             child = Child(command)
         how = Compilation(line, request, mode, no_features, stages, pid, child)
         image = obtain(how)
@@ -87,6 +100,7 @@ def run(line: CommandLine, request: Request, *, mode: str, no_features: frozense
             return 1
         return start(line, image, mode=mode, pid=pid, child=child, stages=stages)
     except RunError as error:
+        require_host()  # a script from the cache is run without asking first
         say("".join(f"ERROR: {message}\n" for message in error.messages) + error.log)
         return error.status
     finally:
@@ -94,7 +108,8 @@ def run(line: CommandLine, request: Request, *, mode: str, no_features: frozense
             child.close()
 
 
-class Compilation(NamedTuple):
+@frozen
+class Compilation:
     """All that decides what a script compiles to."""
 
     line: CommandLine
@@ -110,12 +125,19 @@ class Compilation(NamedTuple):
         """What a traced process has mapped changes, and who looks at a stage wants to see it: both compile anew."""
         line = self.line
         return not (
-            line.has("no-cache") or self.stages or self.pid or self.child or line.has("emit-elf") or line.has("emit-llvm")
+            line.has("no-cache")
+            or self.stages
+            or self.pid
+            or self.child
+            or line.has("emit-elf")
+            or line.has("emit-llvm")
         )
 
     def parts(self, colour: bool) -> list[str]:
         """What the image, and the text of its warnings, depend on."""
-        flags = ("unsafe", "warnings", "include-dir", "include", "traceable-functions", "probe-filter")
+        flags = (
+            "unsafe", "warnings", "include-dir", "include", "debuginfo", "traceable-functions", "probe-filter",
+        )  # fmt: skip
         request = self.request
         return [
             request.source.name,
@@ -149,6 +171,7 @@ def obtain(how: Compilation) -> Image | int:
         return from_plain(plain)
     from pytrace.codegen import preload
 
+    require_host()
     preload()
     from pytrace.compiler import compile_source
     from pytrace.diagnostics import CompileError, Diagnostics
@@ -192,7 +215,6 @@ def start(
 ) -> int:
     """Run an image. Gives the exit status; raises `RunError`."""
     from pytrace.output.streams import Output
-    from pytrace.runtime.child import Process
     from pytrace.runtime.session import Session, SessionOptions
 
     buffering = line.last("buffering") or "line"
@@ -203,7 +225,11 @@ def start(
             output = Output.to_file(path, buffering)
         except OSError as error:
             raise Stop(f'Failed to open output file: "{path}": {error.strerror}') from error
-    process = Process(pid) if pid is not None else None
+    process = None
+    if pid is not None:
+        from pytrace.runtime.child import Process
+
+        process = Process(pid)
     session_options = SessionOptions(
         process=process,
         child=child,

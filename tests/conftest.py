@@ -64,7 +64,12 @@ def pytrace() -> Callable[..., Done]:
         kwargs.setdefault("stdin", subprocess.DEVNULL)
         done = subprocess.run(
             [sys.executable, "-m", "pytrace", *args],
-            capture_output=True, encoding="utf-8", errors="surrogateescape", timeout=timeout, cwd=ROOT, **kwargs,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            timeout=timeout,
+            cwd=ROOT,
+            **kwargs,
         )
         assert "Traceback (most recent call last)" not in done.stderr, done.stderr
         if status is not None:

@@ -28,9 +28,7 @@ def test_a_long_option_may_be_shortened_when_unambiguous():
         parse_command_line(["--no"])
 
 
-@pytest.mark.parametrize(
-    "argv", [["--output=f"], ["--output", "f"], ["-of"], ["-o", "f"], ["-qof"]]
-)
+@pytest.mark.parametrize("argv", [["--output=f"], ["--output", "f"], ["-of"], ["-o", "f"], ["-qof"]])
 def test_values_may_be_joined_or_separate(argv: list[str]):
     assert parse_command_line(argv).last("output") == "f"
 

@@ -7,7 +7,7 @@ times as much.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytrace.codegen.emitter import Emitter, Value

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pytrace.aggregations.aggregation import Aggregation, Copies, quotient, words, wrap
 from pytrace.aggregations.cells import add
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics.types import Aggregate
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pytrace.aggregations.aggregation import MASK, Aggregation
 from pytrace.aggregations.cells import add
 from pytrace.frozen import frozen
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics.types import Aggregate
 
 if TYPE_CHECKING:

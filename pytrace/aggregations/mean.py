@@ -6,10 +6,10 @@ Two words per CPU: total (modulo 2^64) and count. The average is total / count, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pytrace.aggregations.aggregation import Aggregation, Copies, quotient, words, wrap
 from pytrace.aggregations.cells import add
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics.types import Aggregate
 
 if TYPE_CHECKING:

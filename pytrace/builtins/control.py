@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from pytrace.builtins.checks import argument, as_u64, kind, only, provider, text, unknown
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
 from pytrace.builtins.texts import signal_number
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import CGROUP_PATH, U64, VOID, Int, Str
 

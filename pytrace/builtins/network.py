@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
 
 from pytrace.builtins.checks import TRACING, address_space, among, argument, as_u64, kind, only, provider, text, unknown
 from pytrace.builtins.process import kernel_types
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import (
     INET,

@@ -32,11 +32,10 @@ Run-time warnings that builtins report (`Emitter.report`) are named, with what `
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pytrace.builtins import formats
 from pytrace.builtins.checks import TYPE_ARGUMENT, address_space, argument, as_u64, only, provider, text, unknown
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import (
     I8,

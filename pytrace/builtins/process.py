@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pytrace.builtins.checks import (
     TRACING,
@@ -17,6 +16,7 @@ from pytrace.builtins.checks import (
 )
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
 from pytrace.diagnostics import Span
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import (
     BOOL,

@@ -9,10 +9,10 @@ import.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
 
 from pytrace.diagnostics import Span
 from pytrace.frozen import frozen
+from pytrace.hints import TYPE_CHECKING, Any, Protocol
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Type, TypeTable
 from pytrace.syntax import tree

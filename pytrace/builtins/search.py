@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pytrace.builtins import substring
 from pytrace.builtins.checks import address_space, argument, as_u64, kernel_function_exists, kind, unknown
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
 from pytrace.builtins.strings import FAMILY, string_like, terminated
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import BOOL, I32, I64, Array, Buffer, Int, Pointer, Space, Str, Struct, size_of
 

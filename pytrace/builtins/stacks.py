@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import platform
-from typing import TYPE_CHECKING
 
 from pytrace.builtins.process import current_id, own_pid_namespace
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Stack
 from pytrace.syntax import tree

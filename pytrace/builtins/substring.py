@@ -11,7 +11,8 @@ agree. Hashes are polynomials of the bytes modulo 2^64; should they agree for di
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+from pytrace.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytrace.codegen.emitter import Emitter, Value

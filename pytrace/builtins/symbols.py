@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from pytrace.builtins.checks import argument, as_u64, only, provider, text, unknown
 from pytrace.builtins.process import current_id, own_pid_namespace
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import KSYM, UNKNOWN, USYM, Int, Pointer, Space, Unknown
 

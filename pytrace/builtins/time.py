@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pytrace.builtins.checks import argument, as_u64, only, text, unknown
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
 from pytrace.frozen import replace
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import TIMESTAMP, U64, Int
 from pytrace.syntax import tree

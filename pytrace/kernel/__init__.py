@@ -15,3 +15,6 @@
 
 Nothing here knows the language except `btf_types.py`, which translates into `pytrace.semantics.types`.
 """
+
+BCC_LIBRARY = "libbcc_bpf.so.0"
+"""What the dynamic loader calls BCC's runtime library (Debian package libbpfcc)."""

@@ -7,8 +7,9 @@ them.
 from __future__ import annotations
 
 import os
-from enum import IntEnum
-from typing import Self
+
+from pytrace.hints import Self
+from pytrace.members import IntEnum
 
 __all__ = ["AttachType", "Cmd", "LinkType", "MapFlags", "MapType", "ProgType", "syscall_number"]
 

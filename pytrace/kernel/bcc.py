@@ -19,11 +19,12 @@ from ctypes import (
 )
 from functools import cache
 
+from pytrace.kernel import BCC_LIBRARY
 from pytrace.problem import Problem
 
 __all__ = ["BccMissing", "SymbolOptions", "available", "library"]
 
-SONAME = "libbcc_bpf.so.0"
+SONAME = BCC_LIBRARY
 
 
 class BccMissing(Problem, RuntimeError):
@@ -95,13 +96,7 @@ def library() -> ctypes.CDLL:
 
 @cache
 def available() -> bool:
-    """Whether the library can be loaded. Believes the dynamic loader's cache, which takes a tenth of a millisecond."""
-    try:
-        with open("/etc/ld.so.cache", "rb") as file:
-            if SONAME.encode() + b"\0" in file.read():
-                return True
-    except OSError:
-        pass
+    """Whether the library can be loaded."""
     try:
         library()
     except BccMissing:

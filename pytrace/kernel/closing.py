@@ -9,7 +9,6 @@ and parallel threads do not help, for the kernel tears them down under one lock 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Sequence
 
 __all__ = ["abandon_events", "close_all", "detach_all"]
@@ -24,6 +23,11 @@ def _close_in_parallel(fds: list[int]) -> None:
         for fd in share:
             os.close(fd)
 
+    import threading  # takes about as long to import as a few links to close
+
+    if len(fds) < 2:
+        close(fds)
+        return
     threads = [threading.Thread(target=close, args=(share,)) for share in shares[1:]]
     for thread in threads:
         thread.start()

@@ -11,8 +11,8 @@ import os
 from collections.abc import Iterable
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
 
+from pytrace.hints import TYPE_CHECKING
 from pytrace.kernel.abi import AttachType, MapFlags, ProgType
 from pytrace.kernel.assemble import call, call_kfunc, exit_, insn, map_fd, mov, mov_register
 from pytrace.kernel.links import link_kprobe_multi, link_uprobe_multi

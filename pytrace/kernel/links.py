@@ -10,8 +10,8 @@ import os
 import struct
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
+from pytrace.frozen import frozen
 from pytrace.kernel.abi import AttachType, Cmd
 from pytrace.kernel.syscall import BpfError, address, address_of_buffer, bpf, bpf_or_errno
 
@@ -164,7 +164,8 @@ def _name(field: bytes | bytearray) -> str:
     return bytes(field).partition(b"\0")[0].decode("ascii", "replace")
 
 
-class ProgInfo(NamedTuple):
+@frozen
+class ProgInfo:
     """A loaded program: sizes in bytes; `run_time` in nanoseconds and `run_count` while statistics are enabled.
     `btf_id` is 0 if it has no type information; `func_info` are its (instruction, type id) pairs."""
 
@@ -213,7 +214,8 @@ def prog_info(fd: int) -> ProgInfo:
     )
 
 
-class MapInfo(NamedTuple):
+@frozen
+class MapInfo:
     """A map: sizes in bytes, `type` a `MapType` number."""
 
     type: int
@@ -232,7 +234,8 @@ def map_info(fd: int) -> MapInfo:
     return MapInfo(type_, id_, key_size, value_size, max_entries, flags, _name(info[24:40]))
 
 
-class LinkInfo(NamedTuple):
+@frozen
+class LinkInfo:
     """`type` is a `LinkType` number; `rest` what follows it in struct bpf_link_info."""
 
     type: int

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from typing import NamedTuple
 
+from pytrace.frozen import frozen
 from pytrace.kernel.abi import AttachType, Cmd, ProgType
 from pytrace.kernel.maps import object_name
 from pytrace.kernel.syscall import BpfError, address, address_of_buffer, bpf, bpf_or_errno
@@ -148,7 +148,8 @@ def prog_load(
     )[0]
 
 
-class TestRun(NamedTuple):
+@frozen
+class TestRun:
     """The outcome of running a program on demand: its return value (u32), nanoseconds of one run on average, and the
     packet it left behind (XDP)."""
 

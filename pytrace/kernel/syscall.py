@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import resource
 from functools import cache
 
 from pytrace.kernel.abi import Cmd, syscall_number
@@ -53,6 +52,8 @@ def address_of_buffer(buffer: bytearray | memoryview) -> int:
 @cache
 def _raise_memlock() -> bool:
     """Lift RLIMIT_MEMLOCK, which kernels before 5.11 charge BPF memory to; tells whether that was possible."""
+    import resource
+
     try:
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     except (ValueError, OSError):
@@ -63,6 +64,8 @@ def _raise_memlock() -> bool:
 @cache
 def raise_open_files() -> bool:
     """Lift the soft limit on open files to the hard one; tells whether that was possible."""
+    import resource
+
     try:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

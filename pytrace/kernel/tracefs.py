@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 from functools import cache, cached_property
-from typing import NamedTuple
 
 from pytrace.frozen import frozen
 from pytrace.kernel.abi import syscall_number
@@ -52,7 +51,8 @@ class FormatField:
         return self.type.startswith("__rel_loc")
 
 
-class TracepointFormat(NamedTuple):
+@frozen
+class TracepointFormat:
     """A parsed format file."""
 
     name: str

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from struct import unpack
-from typing import TYPE_CHECKING, Any
 
 from pytrace.frozen import frozen
+from pytrace.hints import TYPE_CHECKING, Any
 from pytrace.output.values import Decoder, Structs, decoder, divide, scalar_code
 from pytrace.semantics.types import Aggregate, Array, Enum, Int, Record, Struct, Tuple, Type, members_of
 

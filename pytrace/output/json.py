@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from json.encoder import encode_basestring
-from typing import Any
 
+from pytrace.hints import Any
 from pytrace.output.text import TextValues
 from pytrace.semantics.types import (
     Aggregate,

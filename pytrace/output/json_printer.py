@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
+from pytrace.hints import TYPE_CHECKING, Any
 from pytrace.output.json import JsonValues, event, number, quote
 from pytrace.output.json_maps import JsonMaps
 from pytrace.output.printer import Printer

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from pytrace.frozen import frozen
+from pytrace.hints import Protocol
 from pytrace.output.values import CapturedStack, Structs
 from pytrace.semantics.types import Enum, Stack
 

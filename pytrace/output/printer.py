@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 from pytrace.frozen import frozen
+from pytrace.hints import TYPE_CHECKING, Any
 from pytrace.output.meaning import Meaning
 from pytrace.output.streams import Messages, Output
 from pytrace.output.text import TextValues

@@ -11,8 +11,9 @@ with zeros on the right, a precision does nothing, and a width applies to the fi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
 
+from pytrace.frozen import frozen, replace
+from pytrace.hints import Any, cast
 from pytrace.output.gfp import gfp_flags
 from pytrace.output.text import TextValues, escape_bytes
 from pytrace.output.values import Buffered, Slot, slot_of, slots_decoder
@@ -30,7 +31,8 @@ _SIGNED = {1: "b", 2: "h", 4: "i", 8: "q"}
 _ALL_BITS = (1 << 64) - 1
 
 
-class Conversion(NamedTuple):
+@frozen
+class Conversion:
     """A conversion of a format, as `builtins.formats` parsed it, and the number of the argument that it shows."""
 
     mark: str
@@ -75,7 +77,7 @@ def _integer(conv: Conversion, offset: int, type_: Type) -> tuple[Slot, bytes]:
     if "0" not in conv.flags and not prefix:
         width_text = f"{'-' if '-' in conv.flags else ''}{conv.width or ''}"
         if mask:
-            slot = slot._replace(convert=lambda value: value & mask)
+            slot = replace(slot, convert=lambda value: value & mask)
         return slot, f"%{plus}{width_text}{kind}".encode()
 
     template = f"%{plus}{kind}".encode()
@@ -85,7 +87,7 @@ def _integer(conv: Conversion, offset: int, type_: Type) -> tuple[Slot, bytes]:
             value &= mask
         return prefix + template % value if value else template % value
 
-    return slot._replace(convert=_padded(show, conv.width, conv.flags)), b"%s"
+    return replace(slot, convert=_padded(show, conv.width, conv.flags)), b"%s"
 
 
 def _character(conv: Conversion, offset: int) -> tuple[Slot, bytes]:
@@ -112,7 +114,7 @@ _SHOWN: dict[str, Callable[[Any], bytes]] = {
 
 def _converted(slot: Slot, show: Callable[[Any], bytes]) -> Slot:
     convert = slot.convert
-    return slot._replace(convert=show if convert is None else lambda raw: show(convert(raw)))
+    return replace(slot, convert=show if convert is None else lambda raw: show(convert(raw)))
 
 
 def _string(trailer: bytes) -> Callable[[bytes], bytes]:
@@ -132,7 +134,7 @@ def _value(conv: Conversion, offset: int, type_: Type, text: TextValues) -> tupl
     if conv.conversion == "s":
         if isinstance(type_, Str) and "0" not in conv.flags:
             width = f"{'-' if '-' in conv.flags else ''}{conv.width or ''}"
-            return slot._replace(convert=_string(text.meaning.trailer)), f"%{width}s".encode()
+            return replace(slot, convert=_string(text.meaning.trailer)), f"%{width}s".encode()
         first = {Tuple: 1, Array: 1, Record: 2, Struct: 2}.get(type(type_), 0)
         if first:
             if conv.width > first:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+from pytrace.hints import Any
 from pytrace.output.meaning import Meaning
 from pytrace.semantics.types import (
     Aggregate,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+from pytrace.hints import Any
 from pytrace.output.charts import histogram, time_series
 from pytrace.output.contents import (
     Contents,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
+from pytrace.hints import TYPE_CHECKING, Any
 from pytrace.output.printer import ERROR, WARNING, Printer
 
 if TYPE_CHECKING:

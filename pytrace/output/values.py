@@ -24,8 +24,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from struct import Struct as Packed
-from typing import Any, NamedTuple
 
+from pytrace.frozen import frozen
+from pytrace.hints import Any
 from pytrace.semantics.types import (
     Aggregate,
     Array,
@@ -63,7 +64,8 @@ Structs = Mapping[Struct, StructDef]
 Convert = Callable[[bytes], Any]
 
 
-class CapturedStack(NamedTuple):
+@frozen
+class CapturedStack:
     """The frames of a stack, innermost first: addresses, or in mode build_id the kernel's 32-byte records."""
 
     pid: int
@@ -191,7 +193,8 @@ def converter(type_: Type, structs: Structs) -> Convert:
     raise TypeError(f"no value of type {type_} crosses from the kernel")
 
 
-class Slot(NamedTuple):
+@frozen
+class Slot:
     """One value to read: its place, the `struct` code of its bytes, how many those are, and what to do with it."""
 
     offset: int

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import ClassVar
 
 from pytrace.diagnostics import Diagnostics
+from pytrace.hints import ClassVar
 from pytrace.probes.numbers import BadNumber, number
 from pytrace.probes.patterns import has_wildcard, matcher
 from pytrace.probes.perf_events import PerfEventProvider, attach_events, threads_of

@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
 
+from pytrace.hints import TYPE_CHECKING, Any
 from pytrace.probes.binaries import FileState
 
 if TYPE_CHECKING:

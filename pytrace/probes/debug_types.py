@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.debug_info import attribute, name_of, referenced
 from pytrace.probes.provider import ContextField
 from pytrace.probes.registers import registers

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
 
 from pytrace.diagnostics import Diagnostics
+from pytrace.hints import TYPE_CHECKING, ClassVar
 from pytrace.probes.patterns import has_wildcard
 from pytrace.probes.provider import (
     AttachError,

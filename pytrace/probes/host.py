@@ -6,8 +6,8 @@ Everything is found out when it is first asked for: a timer needs no kernel type
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.kernel_functions import KernelFunctions
 from pytrace.semantics.configuration import Config
 

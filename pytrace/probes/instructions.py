@@ -6,7 +6,7 @@ one size need only their alignment.
 
 from __future__ import annotations
 
-import platform
+import os
 
 __all__ = ["is_boundary"]
 
@@ -122,7 +122,7 @@ def _vector_length(code: bytes, at: int) -> int:
 
 def is_boundary(code: bytes, offset: int, address: int) -> bool:
     """Whether an instruction starts `offset` bytes into a function, whose `code` starts at `address`."""
-    machine = platform.machine()
+    machine = os.uname().machine
     if machine != "x86_64":
         return (address + offset) % (2 if machine in ("riscv64", "s390x") else 4) == 0
     at = 0

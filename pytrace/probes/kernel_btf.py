@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from pytrace.frozen import frozen
+from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.patterns import has_wildcard, literal_prefix, matcher
 from pytrace.probes.provider import ContextField
 from pytrace.probes.registers import registers

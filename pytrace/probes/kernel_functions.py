@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
 
+from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.patterns import has_wildcard, literal_prefix, matcher
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
-from typing import ClassVar
 
 from pytrace.diagnostics import Diagnostics
+from pytrace.hints import ClassVar
 from pytrace.probes.kernel_functions import function_size
 from pytrace.probes.multi import attach_together
 from pytrace.probes.numbers import BadNumber, number

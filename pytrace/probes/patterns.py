@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -22,9 +21,11 @@ def literal_prefix(pattern: str) -> str:
 @lru_cache(maxsize=64)
 def matcher(pattern: str) -> Callable[[str], object]:
     """A predicate for whole texts. Runs of `*` are one, so that matching takes linear time in practice."""
-    tokens = re.sub(r"\*+", "*", pattern).split("*")
-    if len(tokens) == 1:
+    if "*" not in pattern:
         return pattern.__eq__
+    import re
+
+    tokens = re.sub(r"\*+", "*", pattern).split("*")
     first, *middle, last = tokens
     if not any(middle) and not (first and last):
         # `*`, `abc*`, `*abc`: the common ones, without the regular expression engine.

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterable
 
 from pytrace.probes.provider import AttachError, Attachment, Host, ProbeContext, Provider, Target
-from pytrace.probes.registers import pt_regs_size
 from pytrace.semantics.types import Pointer, Space, Struct
 
 
@@ -19,6 +18,8 @@ class PerfEventProvider(Provider):
     filtered_by_pid = True
 
     def context(self, target: Target, host: Host) -> ProbeContext:
+        from pytrace.probes.registers import pt_regs_size
+
         # The registers, then two 64-bit words; known here, so that a timer needs no kernel types.
         data = Struct("bpf_perf_event_data", pt_regs_size() + 16, 8, "struct", "vmlinux")
         return ProbeContext(
@@ -39,9 +40,9 @@ def attach_event(prog_fd: int, event_fd: int, cookie: int) -> tuple[int, ...]:
 
     Kernels that know no cookies get none: no program depends on them there (`semantics.matching`).
     """
-    from pytrace.kernel import features, perf
+    from pytrace.kernel import perf
 
-    return perf.attach(prog_fd, event_fd, cookie if cookie and features.perf_link() else 0)
+    return perf.attach(prog_fd, event_fd, cookie if cookie and perf.has_links() else 0)
 
 
 def attach_events(

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pytrace.diagnostics import Diagnostics, Span
 from pytrace.frozen import field, frozen, replace
+from pytrace.hints import TYPE_CHECKING, ClassVar, Protocol
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.types import Space, Type, TypeTable
 

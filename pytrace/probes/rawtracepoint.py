@@ -7,9 +7,9 @@ pointers to kernel structures directly.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from pytrace.diagnostics import Diagnostics
+from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.patterns import has_wildcard
 from pytrace.probes.provider import (
     AttachError,

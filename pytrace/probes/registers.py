@@ -5,7 +5,7 @@ Offsets are in bytes and follow arch/*/include/uapi/asm/ptrace.h; calling conven
 
 from __future__ import annotations
 
-import platform
+import os
 from functools import cache
 
 from pytrace.frozen import frozen
@@ -78,7 +78,7 @@ _TABLE = {
 @cache
 def registers() -> Registers:
     """The registers of this machine. Raises `OSError` on one that pytrace does not know."""
-    machine = platform.machine()
+    machine = os.uname().machine
     if machine not in _TABLE:
         raise OSError(f"pytrace does not know the registers of {machine}")
     return _TABLE[machine]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
+from pytrace.hints import ClassVar
 from pytrace.probes.counters import CounterProvider
 from pytrace.probes.provider import Provider
 

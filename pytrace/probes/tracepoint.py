@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from pytrace.diagnostics import Diagnostics
+from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.patterns import has_wildcard, matcher
 from pytrace.probes.perf_events import attach_event
 from pytrace.probes.provider import AttachError, Attachment, ContextField, Host, ProbeContext, Provider, Spec, Target

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytrace.diagnostics import Diagnostics
-from pytrace.probes.numbers import BadNumber, number
 from pytrace.probes.patterns import matcher
 from pytrace.probes.perf_events import PerfEventProvider
 from pytrace.probes.provider import Host, Spec, Target
@@ -36,6 +35,8 @@ class TimerProvider(PerfEventProvider):
         if len(spec.parts) not in (1, 2):
             self.wrong_count(spec, "1 or 2", diagnostics)
             return None
+        from pytrace.probes.numbers import BadNumber, number
+
         rate = f"Invalid rate of {self.name} probe"
         try:
             value = number(spec.parts[-1])

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import ClassVar
 
 from pytrace.diagnostics import Diagnostics
+from pytrace.hints import ClassVar
 from pytrace.probes import user_places
 from pytrace.probes.binaries import find_binaries, native
 from pytrace.probes.kprobe import read_function

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from pytrace.diagnostics import Diagnostics
+from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.binaries import FileState, find_binaries, native, shown
 from pytrace.probes.patterns import has_wildcard, matcher
 from pytrace.probes.provider import (

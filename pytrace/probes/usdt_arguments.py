@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
+from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.binaries import FileState, native
 from pytrace.probes.provider import ContextField
 from pytrace.probes.registers import registers

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import frozen, replace
+from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.binaries import FileState, find_binaries, native, shown
 from pytrace.probes.instructions import is_boundary
 from pytrace.probes.patterns import has_wildcard, literal_prefix, matcher

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
 
 from pytrace.codegen.image import Image
-from pytrace.frozen import field, record
+from pytrace.frozen import field, frozen, record
+from pytrace.hints import TYPE_CHECKING
 from pytrace.probes import PROVIDERS
 from pytrace.probes.provider import AttachError, Attachment, Provider, Target
 from pytrace.runtime.errors import RunError
@@ -20,7 +20,8 @@ __all__ = ["Attached", "attach", "programs_run_by"]
 _ADVICE = "If this is expected, set the 'missing_probes' config variable to 'warn'."
 
 
-class _Step(NamedTuple):
+@frozen
+class _Step:
     """Some targets of one program which share a provider."""
 
     program: int

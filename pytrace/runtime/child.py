@@ -10,8 +10,8 @@ import contextlib
 import ctypes
 import os
 import signal
-from typing import NoReturn
 
+from pytrace.hints import NoReturn
 from pytrace.runtime.errors import RunError
 
 __all__ = ["Child", "Process", "find_program"]
@@ -19,6 +19,8 @@ __all__ = ["Child", "Process", "find_program"]
 _PR_SET_PDEATHSIG = 1
 _PTRACE_TRACEME, _PTRACE_DETACH = 0, 17
 _EXEC_FAILED = 127
+_CANNOT_STOP = bytes(4)
+"""The answer of a child that waits in front of execve instead of behind it; other answers are error numbers."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -109,37 +111,41 @@ class Child(Process):
             order = os.read(go, 1)
             if not order:
                 os._exit(0)  # the tracer has gone, perhaps before the signal for that was asked for, or gave up
-            if order == b"s":
-                _libc.ptrace(_PTRACE_TRACEME, 0, None, None)
+            if order == b"s" and _libc.ptrace(_PTRACE_TRACEME, 0, None, None) != 0:
+                # Another tracer is there (strace -f), or the call is forbidden: the program is loaded late then.
+                os.write(failed, _CANNOT_STOP)
+                if not os.read(go, 1):
+                    os._exit(0)
             os.execv(self.path, words)
         except OSError as error:
             os.write(failed, (error.errno or 0).to_bytes(4, "little"))
         finally:
             os._exit(_EXEC_FAILED)
 
-    def _order(self, order: bytes) -> None:
-        if self._go < 0:
-            return
+    def _order(self, order: bytes) -> bool:
+        """Tells the child to go on, and waits until its program has been started; False if it cannot stop behind that
+        and still waits. Raises `RunError` if the program cannot be executed."""
         with contextlib.suppress(BrokenPipeError):  # a signal from the terminal may have ended it already
             os.write(self._go, order)
-        os.close(self._go)
-        self._go = -1
-
-    def _check(self) -> None:
-        """Waits until the program has been started. Raises `RunError` if it could not be."""
-        if self._failed < 0:
-            return
         answer = os.read(self._failed, 4)
-        os.close(self._failed)
-        self._failed = -1
+        if answer == _CANNOT_STOP:
+            return False
+        self._close_pipes()
         if answer:
             reason = os.strerror(int.from_bytes(answer, "little"))
             _refuse(f"cannot execute '{self.path}' ({reason})")
+        return True
+
+    def _close_pipes(self) -> None:
+        if self._go >= 0:
+            os.close(self._go)
+            os.close(self._failed)
+            self._go = self._failed = -1
 
     def load(self) -> None:
         """Lets the child load its program and stop before the first instruction. Raises `RunError`."""
-        self._order(b"s")
-        self._check()
+        if not self._order(b"s"):
+            return
         _, status = os.waitpid(self.pid, os.WUNTRACED)
         if os.WIFSTOPPED(status):
             # Stay stopped, without a tracer, until SIGCONT.
@@ -153,9 +159,8 @@ class Child(Process):
         if self._stopped:
             os.kill(self.pid, signal.SIGCONT)
             self._stopped = False
-            return
-        self._order(b"r")
-        self._check()
+        elif self._go >= 0:
+            self._order(b"r")
 
     def poll(self) -> bool:
         """Whether the child has ended; its wait status is in `status` then."""
@@ -181,12 +186,7 @@ class Child(Process):
 
     def close(self) -> None:
         """Ends the child if it still runs, and forgets it."""
-        if self._go >= 0:
-            os.close(self._go)
-            self._go = -1
-        if self._failed >= 0:
-            os.close(self._failed)
-            self._failed = -1
+        self._close_pipes()
         if not self.poll():
             os.kill(self.pid, signal.SIGKILL)
             _, self.status = os.waitpid(self.pid, 0)

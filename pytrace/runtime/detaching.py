@@ -11,7 +11,6 @@ kernel/bpf/syscall.c), and what follows until the program is gone from the event
 from __future__ import annotations
 
 import _thread
-import contextlib
 import fcntl
 import os
 import time
@@ -67,9 +66,10 @@ class Detaching:
 
     @staticmethod
     def _id(fd: int) -> int:
-        with contextlib.suppress(bpf.BpfError):
+        try:
             return bpf.link_info(fd).id
-        return 0
+        except bpf.BpfError:
+            return 0
 
     def _start(self, fds: list[int]) -> None:
         """Closes descriptors one after another in a thread. (`threading` would wait for each thread to begin.)"""

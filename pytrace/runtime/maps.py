@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from pytrace.codegen.image import MapImage, ScriptMap
 from pytrace.frozen import record
+from pytrace.hints import Any
 from pytrace.kernel import bpf
 from pytrace.output.contents import Contents, aggregation_of
 from pytrace.output.values import decoder, scalar_code

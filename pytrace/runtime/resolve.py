@@ -8,10 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from pytrace.codegen.image import Image
-from pytrace.output.strftime import expand_fractions, strftime
+from pytrace.hints import TYPE_CHECKING
 from pytrace.output.values import CapturedStack
 from pytrace.semantics.types import Array, Opaque, Record, Stack, Tuple, Type, members_of
 
@@ -149,6 +148,8 @@ class MachineResolver:
 
     def timestamp(self, nanoseconds: int, format_: int, clock: int) -> bytes:
         moment = nanoseconds - self.tai_offset if clock == _TAI else nanoseconds + self.boot_offset
+        from pytrace.output.strftime import expand_fractions, strftime
+
         text = strftime(expand_fractions(self.strings[format_], moment), moment // _BILLION, self.config.max_strlen)
         if not text:
             self.error("strftime returned 0")

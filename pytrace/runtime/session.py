@@ -8,12 +8,11 @@ printed does not wait for it.
 from __future__ import annotations
 
 import os
-import signal
 import time
-from typing import TYPE_CHECKING
 
 from pytrace.codegen.image import Image
 from pytrace.frozen import frozen
+from pytrace.hints import TYPE_CHECKING
 from pytrace.output.meaning import Meaning
 from pytrace.output.printer import Printer, Style
 from pytrace.output.streams import Messages, Output, OutputError
@@ -156,6 +155,8 @@ class Session:
         usdt = any(target.provider == "usdt" for program in self.image.programs for target, _ in program.targets)
         if child is not None and (usdt or self._remembers):
             child.load()
+            if self._remembers:
+                self.resolver.remember(child.pid)
         block.attach(
             pid=self.options.pid, warn=self.printer.warning, stopped=lambda: signals.stops > 0,
             trying=lambda name: self.say(f"Trying to attach probe: {name}"),
@@ -244,7 +245,9 @@ class Session:
         child = self.options.child
         if child is not None:
             if not child.poll():
-                child.signal(signal.SIGTERM)
+                from signal import SIGTERM
+
+                child.signal(SIGTERM)
                 readable(child.pidfd, _PATIENCE)
             if child.poll():
                 self.say(child.describe_end())

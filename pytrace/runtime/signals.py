@@ -7,11 +7,15 @@ a probe wants it; without one it is ignored, as the command line's description s
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-from types import FrameType
-from typing import Any
+
+from pytrace.hints import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import signal
+    from types import FrameType
+else:
+    import _signal as signal  # `signal` makes enumerations of the numbers first, which takes longer than all this file
 
 __all__ = ["Signals"]
 
@@ -46,9 +50,11 @@ class Signals:
 
     def read(self) -> None:
         """Empties `fd`."""
-        with contextlib.suppress(BlockingIOError):
+        try:
             while os.read(self.fd, 512):
                 pass
+        except BlockingIOError:
+            pass
 
     def restore(self) -> None:
         """Gives the signals back to what they were: an interrupt ends the program at once again."""

@@ -6,8 +6,7 @@ benches print is thrown away.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pytrace.hints import TYPE_CHECKING
 from pytrace.kernel import bpf
 from pytrace.output.json import event, number, quote
 from pytrace.output.streams import Messages, Output

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from pytrace.diagnostics import CompileError, Diagnostics, Span
 from pytrace.frozen import replace
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics.unit import Unit
 from pytrace.syntax import tree
 

@@ -6,10 +6,9 @@ predicates) stays as it is: the typing pass folds with the same rules once it kn
 
 from __future__ import annotations
 
-from typing import cast
-
 from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import replace
+from pytrace.hints import cast
 from pytrace.semantics import literals as rules
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.unit import Unit

@@ -10,10 +10,12 @@ from pytrace.builtins.registry import REGISTRY
 from pytrace.diagnostics import Diagnostics, Span
 from pytrace.semantics import names
 from pytrace.semantics.unit import Unit
-from pytrace.semantics.walk import Rewriter
+from pytrace.semantics.walk import Rewriter, children
 from pytrace.syntax import tree
 
 MAX_UNROLL = 100
+MAX_NODES = 200_000
+"""How many nodes the loops of a probe may unroll to: more would not be accepted by the kernel."""
 
 
 def check(unit: Unit, diagnostics: Diagnostics) -> Unit:
@@ -45,6 +47,7 @@ class _Scopes(Rewriter):
         self.diagnostics = diagnostics
         self.scopes: list[dict[str, _Variable]] = []
         self.declared: list[tuple[tree.Var, _Variable]] = []
+        self.unrolling = False
         self.context = ""
         """The type context around this place (`sizeof`), or nothing."""
 
@@ -210,8 +213,24 @@ class _Scopes(Rewriter):
                 pass
             case _:
                 self.diagnostics.error(node.span, "invalid unroll value")
+        outermost, self.unrolling = not self.unrolling, True
+        if outermost and _unrolled(node) > MAX_NODES:
+            self.diagnostics.error(node.span, "unroll makes more code than can be compiled")
         self.visit(node.body)
+        self.unrolling = not outermost
         return node
+
+
+def _unrolled(root: tree.Node) -> int:
+    """How many nodes there are when each loop is written out; stops counting beyond the limit."""
+    total, rest = 0, [(root, 1)]
+    while rest and total <= MAX_NODES:
+        node, times = rest.pop()
+        total += times
+        if isinstance(node, tree.Unroll) and isinstance(node.count, tree.IntLit):
+            times *= max(node.count.value, 1)
+        rest += ((child, times) for child in children(node))
+    return total
 
 
 def _origin(variable: _Variable) -> tuple[Span, str]:

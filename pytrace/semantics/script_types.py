@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NoReturn
 
 from pytrace.diagnostics import CompileError, Diagnostics, Span
 from pytrace.frozen import field, record
+from pytrace.hints import NoReturn
 from pytrace.semantics.ctypes_layout import Place, Placed, Shape, enumeration_shape, fault, lay_out
 from pytrace.semantics.types import (
     BOOL,

@@ -9,10 +9,9 @@ and values, records of the ring buffer and scratch memory alike.
 
 from __future__ import annotations
 
-from enum import Enum as PyEnum
-from typing import Protocol
-
 from pytrace.frozen import field, frozen
+from pytrace.hints import Protocol
+from pytrace.members import Enum as PyEnum
 
 
 class Space(PyEnum):

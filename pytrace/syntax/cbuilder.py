@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from pytrace.diagnostics import Span
+from pytrace.hints import Any
 from pytrace.syntax import ctree
 from pytrace.syntax.fault import Fault
 

@@ -9,10 +9,10 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import NoReturn, cast
 
 from pytrace.diagnostics import CompileError, Diagnostics, Span
 from pytrace.frozen import record
+from pytrace.hints import NoReturn, cast
 from pytrace.syntax import ctree, tree
 from pytrace.syntax.automaton import Automaton, Token, Unexpected
 from pytrace.syntax.cbuilder import CBuilder

@@ -37,12 +37,15 @@ class Comments:
             self.position = max(self.position, span.end)
         return [*lines, *self._blank(offset)]
 
-    def behind(self, end: int) -> list[str]:
-        """The comments inside and at the end of a construct that has been printed as one line up to `end`."""
+    def behind(self, end: int, limit: int) -> list[str]:
+        """The comments inside and at the end of a construct that has been printed up to `end`; the next thing starts
+        at `limit`."""
         self.position = max(self.position, end)
         lines: list[str] = []
         while self._next < len(self._comments):
             span, text = self._comments[self._next]
+            if span.start >= max(end, limit):
+                break
             if span.start >= end and ("\n" in self._text[self.position : span.start] or not self._ends_line(span.end)):
                 break
             self._next += 1

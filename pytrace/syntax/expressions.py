@@ -8,9 +8,8 @@ probe its attach points; a macro its head.
 
 from __future__ import annotations
 
-from typing import Any
-
 from pytrace.diagnostics import Source, Span
+from pytrace.hints import Any
 from pytrace.syntax import tree
 from pytrace.syntax.fault import Fault
 from pytrace.syntax.literals import LiteralError, integer, unescape

@@ -55,10 +55,12 @@ class _Formatter(Expressions):
         if script.config is not None:
             settings.append(script.config)
         settings.sort(key=lambda part: part.span.start)
-        for part in (*script.preamble, *settings, *script.items):
+        parts = (*script.preamble, *settings, *script.items)
+        limits = [*(part.span.start for part in parts[1:]), len(script.span.source.text)]
+        for part, limit in zip(parts, limits, strict=False):
             lines += self._comments.before(part.span.start)
             lines += self._part(part)
-            _append(lines, self._comments.behind(_end(part)))
+            _append(lines, self._comments.behind(_end(part), limit))
         lines += self._comments.before(len(script.span.source.text))
         lines = _without_blank_edges(lines)
         return "\n".join(lines) + "\n" if lines else ""
@@ -89,11 +91,12 @@ class _Formatter(Expressions):
 
     def _config(self, config: tree.Config, settings: tuple[tree.Setting, ...]) -> list[str]:
         lines: list[str] = []
-        for setting in settings:
+        limits = [*(setting.span.start for setting in settings[1:]), config.span.end - 1]
+        for setting, limit in zip(settings, limits, strict=False):
             lines += _indented(self._comments.before(setting.span.start), _STEP)
             value = self.expr(setting.value, 0, 0)
             lines.append(f"{' ' * _STEP}{setting.name} = {value};")
-            _append(lines, self._comments.behind(setting.span.end), _STEP)
+            _append(lines, self._comments.behind(setting.span.end, limit), _STEP)
         lines += _indented(self._comments.before(config.span.end - 1), _STEP)
         return ["config = {", *_without_blank_edges(lines), "}"]
 
@@ -115,7 +118,8 @@ class _Formatter(Expressions):
             ended = not valueless if after is None else _continues(after)
             text = self._statement(part, indent, ended=ended, valueless=valueless and after is None)
             lines.append(" " * indent + text)
-            _append(lines, self._comments.behind(part.span.end), indent)
+            limit = after.span.start if after is not None else block.span.end - 1
+            _append(lines, self._comments.behind(part.span.end, limit), indent)
         if (value := block.value) is not None:
             lines += _indented(self._comments.before(value.span.start), indent)
             if isinstance(value, tree.If):
@@ -123,7 +127,7 @@ class _Formatter(Expressions):
             else:
                 text = self.at_start(value, indent)
             lines.append(" " * indent + text)
-            _append(lines, self._comments.behind(value.span.end), indent)
+            _append(lines, self._comments.behind(value.span.end, block.span.end - 1), indent)
         lines += _indented(self._comments.before(block.span.end - 1), indent)
         return _without_blank_edges(lines)
 

@@ -1,4 +1,4 @@
-"""Makes the parse tables of the grammars: `python -m pytrace.syntax.generate` writes `grammar/NAME.json` for each.
+"""Makes the parse tables of the grammars: `python -m pytrace.syntax.generate` writes `grammar/NAME.tables` for each.
 
 Lark reads a grammar and computes the LALR(1) automaton; here it is turned into plain data for the driver in
 `automaton.py`, so that a run needs neither lark nor the fifth of a second that the automaton takes. A test compares the
@@ -7,10 +7,8 @@ files with the grammars. Run this after a change of a grammar or of `errors.EXAM
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
 
 from lark import Lark
 from lark.grammar import Rule as LarkRule
@@ -19,11 +17,13 @@ from lark.lexer import PatternStr
 from lark.parsers.lalr_analysis import Shift
 from lark.parsers.lalr_parser import LALR_Parser
 
+from pytrace.frozen import replace
+from pytrace.hints import Any, cast
 from pytrace.syntax.automaton import Automaton, Token, Unexpected
 from pytrace.syntax.errors import EXAMPLES
-from pytrace.syntax.tables import Plain, PlainRule, Tables, from_plain, grammar_path
+from pytrace.syntax.tables import Rule, Tables, grammar_path, to_text
 
-__all__ = ["GRAMMARS", "main", "plain", "render"]
+__all__ = ["GRAMMARS", "generate", "main"]
 
 GRAMMARS = {"pytrace": ("script", "expression"), "cdefs": ("definition", "condition")}
 """The grammars, each with its start rules."""
@@ -52,8 +52,8 @@ class _Nothing:
         return lambda start, end, children: None
 
 
-def plain(name: str) -> Plain:
-    """The tables of a grammar as plain data. The same grammar gives the same data."""
+def generate(name: str) -> Tables:
+    """The tables of a grammar. The same grammar gives the same tables."""
     with open(grammar_path(f"{name}.lark"), encoding="utf-8") as file:
         text = file.read()
     starts = GRAMMARS[name]
@@ -79,41 +79,40 @@ def plain(name: str) -> Plain:
         }
         for state, row in numbered.items()
     }
-    plain_rules = [_rule(rule, symbols[rule.origin.name]) for rule in lark.rules]
-    _skip_passing(states, plain_rules, len(terminals))
+    table_rules = [_rule(rule, symbols[rule.origin.name]) for rule in lark.rules]
+    _skip_passing(states, table_rules, len(terminals))
 
     # Lark numbers states as they come out of a set: number them as they are reached.
     order = [first[start] for start in starts]
     numbers = {state: number for number, state in enumerate(order)}
-    rows: list[list[int]] = []
+    rows: list[dict[int, int]] = []
     for state in order:
-        row: list[int] = []
+        row: dict[int, int] = {}
         for number, action in sorted(states[state].items()):
             if action >= 0 and action not in numbers:
                 numbers[action] = len(order)
                 order.append(action)
-            row += number, numbers[action] if action >= 0 else action
+            row[number] = numbers[action] if action >= 0 else action
         rows.append(row)
 
     # An ordinary word is matched by the pattern of names; that it is a keyword is told by the word.
     literals = {t.name: t.pattern.value for t in lark.terminals if isinstance(t.pattern, PatternStr)}
     words = {name: text for name, text in literals.items() if text.isidentifier()}
     matched = [t for t in lark.terminals if t.name not in words]
-    data: Plain = {
-        "terminals": terminals,
-        "keywords": {word: symbols[terminal] for terminal, word in words.items()},
-        "pattern": "|".join(f"({t.pattern.to_regexp()})" for t in matched),
-        "groups": [symbols[t.name] for t in matched],
-        "start": {start: (numbers[first[start]], symbols[start]) for start in starts},
-        "rules": plain_rules,
-        "rows": rows,
-        "explanations": [],
-    }
-    data["explanations"] = list(_explanations(name, from_plain(data)).items())
-    return data
+    found = Tables(
+        {terminal: number for number, terminal in enumerate(terminals)},
+        {word: symbols[terminal] for terminal, word in words.items()},
+        "|".join(f"({t.pattern.to_regexp()})" for t in matched),
+        tuple(symbols[t.name] for t in matched),
+        {start: (numbers[first[start]], symbols[start]) for start in starts},
+        tuple(table_rules),
+        tuple(rows),
+        {},
+    )
+    return replace(found, explanations=_explanations(name, found))
 
 
-def _skip_passing(states: dict[int, dict[int, int]], rules: list[PlainRule], terminals: int) -> None:
+def _skip_passing(states: dict[int, dict[int, int]], rules: list[Rule], terminals: int) -> None:
     """Go straight past states in which all that can be done is to pass the only child on: an operand is a primary is a
     postfix expression, whatever follows."""
     for row in states.values():
@@ -121,12 +120,12 @@ def _skip_passing(states: dict[int, dict[int, int]], rules: list[PlainRule], ter
             while symbol >= terminals:
                 actions = set(states[state].values())
                 rule = rules[~action] if len(actions) == 1 and (action := actions.pop()) < 0 else None
-                if rule is None or rule[1] != 1 or rule[2] != "":
+                if rule is None or rule.length != 1 or rule.action:
                     break
-                state = row[symbol] = row[rule[0]]
+                state = row[symbol] = row[rule.origin]
 
 
-def _rule(rule: LarkRule, origin: int) -> PlainRule:
+def _rule(rule: LarkRule, origin: int) -> Rule:
     children: list[int | None] = []
     position = 0
     for absent in rule.options.empty_indices or [False] * len(rule.expansion):
@@ -143,12 +142,13 @@ def _rule(rule: LarkRule, origin: int) -> PlainRule:
     name = rule.origin.name
     if name.startswith("_"):
         # Of lists, only that of a binary expression's operators stands for something deep.
-        return origin, position, "[]", children, int(any(symbol.name == "operand" for symbol in rule.expansion))
+        weight = int(any(symbol.name == "operand" for symbol in rule.expansion))
+        return Rule(origin, position, "[]", tuple(children), weight)
     if rule.options.expand1 and rule.alias is None:
         assert len(children) == 1 and children[0] is not None and children[0] >= 0, rule
-        return origin, position, "", children, 0
+        return Rule(origin, position, "", tuple(children), 0)
     action = rule.alias or name
-    return origin, position, action, children, int(action not in _FLAT)
+    return Rule(origin, position, action, tuple(children), int(action not in _FLAT))
 
 
 def _explanations(name: str, tables: Tables) -> dict[int, str]:
@@ -168,23 +168,11 @@ def _explanations(name: str, tables: Tables) -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-def render(data: Plain) -> str:
-    """The text of the file: one line per row and rule, so that changes can be read."""
-    parts = []
-    for key, value in data.items():
-        if key in ("rules", "rows"):
-            assert isinstance(value, list)
-            lines = ",\n".join(json.dumps(line, separators=(",", ":")) for line in value)
-            parts.append(f"{json.dumps(key)}: [\n{lines}\n]")
-        else:
-            parts.append(f"{json.dumps(key)}: {json.dumps(value)}")
-    return "{\n" + ",\n".join(parts) + "\n}\n"
-
-
 def main() -> None:
+    """Write the tables of all grammars."""
     for name in GRAMMARS:
-        with open(grammar_path(f"{name}.json"), "w", encoding="utf-8") as file:
-            file.write(render(plain(name)))
+        with open(grammar_path(f"{name}.tables"), "w", encoding="utf-8") as file:
+            file.write(to_text(generate(name)))
 
 
 if __name__ == "__main__":

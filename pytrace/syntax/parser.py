@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import cast
 
 from pytrace.diagnostics import CompileError, Diagnostics, Source, Span
+from pytrace.hints import cast
 from pytrace.syntax import tree
 from pytrace.syntax.assemble import Part, assemble
 from pytrace.syntax.automaton import Automaton, Token, Unexpected

@@ -3,18 +3,19 @@
 A symbol is a number: terminals first, in the order of `terminals`, then the rules' origins. A row of `rows` belongs to
 a state and maps a symbol to what happens there: a number >= 0 is the state to go to (a shift, or the goto after a
 reduction), a number < 0 is `~rule`, the reduction of a rule.
+
+They are stored as lines of text, each a kind and words: nothing but data can come out of that, and reading it needs no
+further module.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
-from typing import TypedDict
 
 from pytrace.frozen import frozen
 
-__all__ = ["Plain", "PlainRule", "Rule", "Tables", "grammar_path", "load"]
+__all__ = ["Rule", "Tables", "from_text", "grammar_path", "load", "to_text"]
 
 
 @frozen
@@ -43,46 +44,69 @@ class Tables:
     pattern: str
     groups: tuple[int, ...]
     start: Mapping[str, tuple[int, int]]
-    end: int
     rules: tuple[Rule, ...]
     rows: tuple[Mapping[int, int], ...]
     explanations: Mapping[int, str]
 
-
-PlainRule = tuple[int, int, str, list[int | None], int]
-"""The fields of a `Rule`."""
-
-
-class Plain(TypedDict):
-    """How tables are stored: JSON, so that nothing but data can come out of it. A row is a flat list of symbol, action,
-    symbol, action, …"""
-
-    terminals: list[str]
-    keywords: dict[str, int]
-    pattern: str
-    groups: list[int]
-    start: dict[str, tuple[int, int]]
-    rules: list[PlainRule]
-    rows: list[list[int]]
-    explanations: list[tuple[int, str]]
+    @property
+    def end(self) -> int:
+        """The terminal at the end of the text."""
+        return self.terminals["$END"]
 
 
-def from_plain(plain: Plain) -> Tables:
-    """Tables as the parser uses them."""
-    return Tables(
-        {name: number for number, name in enumerate(plain["terminals"])},
-        plain["keywords"],
-        plain["pattern"],
-        tuple(plain["groups"]),
-        plain["start"],
-        plain["terminals"].index("$END"),
-        tuple(
-            Rule(origin, length, action, tuple(children), weight)
-            for origin, length, action, children, weight in plain["rules"]
-        ),
-        tuple(dict(zip(row[::2], row[1::2], strict=True)) for row in plain["rows"]),
-        dict(plain["explanations"]),
-    )
+def to_text(tables: Tables) -> str:
+    """The lines to store: one for each rule and row, so that changes can be read."""
+    lines = [f"terminals {' '.join(tables.terminals)}"]
+    lines += (f"keyword {word} {number}" for word, number in tables.keywords.items())
+    # A line of its own: a newline in the pattern stands in a set of characters, where its escape means the same.
+    lines.append(f"pattern {tables.pattern}".replace("\n", r"\n"))
+    lines.append(f"groups {' '.join(map(str, tables.groups))}")
+    lines += (f"start {name} {state} {symbol}" for name, (state, symbol) in tables.start.items())
+    for rule in tables.rules:
+        children = ("-" if child is None else str(child) for child in rule.children)
+        fields = str(rule.origin), str(rule.length), rule.action or ".", str(rule.weight), *children
+        lines.append(f"rule {' '.join(fields)}")
+    lines += (f"row {' '.join(f'{symbol} {action}' for symbol, action in row.items())}" for row in tables.rows)
+    lines += (f"explanation {state} {message}" for state, message in tables.explanations.items())
+    return "\n".join(lines) + "\n"
+
+
+def from_text(text: str) -> Tables:
+    """The tables that were stored as that text."""
+    terminals: dict[str, int] = {}
+    keywords: dict[str, int] = {}
+    start: dict[str, tuple[int, int]] = {}
+    explanations: dict[int, str] = {}
+    rules: list[Rule] = []
+    rows: list[dict[int, int]] = []
+    groups: tuple[int, ...] = ()
+    pattern = ""
+    for line in text.splitlines():
+        kind, _, rest = line.partition(" ")
+        if kind == "row":
+            numbers = list(map(int, rest.split()))
+            rows.append(dict(zip(numbers[::2], numbers[1::2], strict=True)))
+        elif kind == "rule":
+            origin, length, action, weight, *children = rest.split()
+            places = tuple(None if child == "-" else int(child) for child in children)
+            rules.append(Rule(int(origin), int(length), "" if action == "." else action, places, int(weight)))
+        elif kind == "keyword":
+            word, number = rest.split()
+            keywords[word] = int(number)
+        elif kind == "start":
+            name, state, symbol = rest.split()
+            start[name] = int(state), int(symbol)
+        elif kind == "explanation":
+            state, _, message = rest.partition(" ")
+            explanations[int(state)] = message
+        elif kind == "terminals":
+            terminals = {name: number for number, name in enumerate(rest.split())}
+        elif kind == "groups":
+            groups = tuple(map(int, rest.split()))
+        else:
+            assert kind == "pattern", line
+            pattern = rest
+    return Tables(terminals, keywords, pattern, groups, start, tuple(rules), tuple(rows), explanations)
 
 
 def grammar_path(name: str) -> str:
@@ -92,5 +116,5 @@ def grammar_path(name: str) -> str:
 
 def load(name: str) -> Tables:
     """The tables of the grammar of that name."""
-    with open(grammar_path(f"{name}.json"), encoding="utf-8") as file:
-        return from_plain(json.load(file))
+    with open(grammar_path(f"{name}.tables"), encoding="utf-8") as file:
+        return from_text(file.read())

@@ -67,8 +67,8 @@ class Ident(Node):
 
 @frozen
 class Var(Node):
-    """`$name`; the name is kept without its sigil. Expanding a macro renames the macro's own variables to `name'number`,
-    which no script can write."""
+    """`$name`; the name is kept without its sigil. Expanding a macro renames the macro's own variables to
+    `name'number`, which no script can write."""
 
     name: str
 

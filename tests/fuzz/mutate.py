@@ -9,17 +9,20 @@ from pathlib import Path
 
 from tests.language.test_pages import samples
 
-_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|[@$]?\w+|\s+|[-+*/%&|^<>=!]=|<<=|>>=|&&|\|\||\+\+|--|->|<<|>>|\.\.|.', re.DOTALL)
+_TOKEN = re.compile(
+    r'"(?:\\.|[^"\\])*"|[@$]?\w+|\s+|[-+*/%&|^<>=!]=|<<=|>>=|&&|\|\||\+\+|--|->|<<|>>|\.\.|.', re.DOTALL
+)
 
 _ODD = (
-    "{", "}", "(", ")", "[", "]", ";", ",", ".", ":", "?", "/", "@", "$", "#", '"', "\\", "=", "==", "+=", "++", "--", "->", "..",
-    "0", "1", "-1", "18446744073709551615", "18446744073709551616", "9223372036854775808", "1e9", "0x", "08", "1_", "5s",
-    "$a", "$1", "$#", "@", "@a", "@a[1]", "@a[1,2]", '""', '"x"', '"%d %s"', "true", "false", "comm", "pid", "nsecs", "curtask",
-    "args", "retval", "arg0", "ctx", "kstack", "ustack", "probe", "func", "if", "else", "for", "while", "unroll", "let", "macro",
-    "config", "import", "struct", "enum", "union", "sizeof", "offsetof", "typeof", "typeinfo", "comptime", "return", "break",
-    "continue", "begin", "end", "interval:s:1", "tracepoint:syscalls:sys_enter_read", "count()", "hist(1)", "str(0)",
-    "print(1)", "printf", "delete", "clear", "(int8)", "(int64*)", "(uint8[4])", "(struct task_struct *)", "{ 1 }", "\x00",
-    "\xff", "\n", "//", "/*", "*/", "_ =", "exit()", "len(@a)", "has_key(@a, 1)",
+    "{", "}", "(", ")", "[", "]", ";", ",", ".", ":", "?", "/", "@", "$", "#", '"', "\\", "=", "==", "+=", "++",
+    "--", "->", "..", "0", "1", "-1", "18446744073709551615", "18446744073709551616", "9223372036854775808", "1e9",
+    "0x", "08", "1_", "5s", "$a", "$1", "$#", "@", "@a", "@a[1]", "@a[1,2]", '""', '"x"', '"%d %s"', "true", "false",
+    "comm", "pid", "nsecs", "curtask", "args", "retval", "arg0", "ctx", "kstack", "ustack", "probe", "func", "if",
+    "else", "for", "while", "unroll", "let", "macro", "config", "import", "struct", "enum", "union", "sizeof",
+    "offsetof", "typeof", "typeinfo", "comptime", "return", "break", "continue", "begin", "end", "interval:s:1",
+    "tracepoint:syscalls:sys_enter_read", "count()", "hist(1)", "str(0)", "print(1)", "printf", "delete", "clear",
+    "(int8)", "(int64*)", "(uint8[4])", "(struct task_struct *)", "{ 1 }", "\x00", "\xff", "\n", "//", "/*", "*/",
+    "_ =", "exit()", "len(@a)", "has_key(@a, 1)",
 )  # fmt: skip
 
 

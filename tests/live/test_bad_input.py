@@ -38,7 +38,10 @@ def nothing_is_left_behind() -> Iterator[None]:
         ("nosuch:a:b { }", "stdin:1:1-11: ERROR: Invalid probe type: nosuch\nnosuch:a:b { }\n~~~~~~~~~~\n"),
         ("tracepoint:syscalls:nosuch { }", "ERROR: No matches for tracepoint syscalls:nosuch."),
         ("tracepoint:syscalls:sys_enter_openat { print(args.filenam); }", "does not contain a field named 'filenam'"),
-        ("begin { nowhere(); }", "stdin:1:9-18: ERROR: Unknown function: 'nowhere'\nbegin { nowhere(); }\n        ~~~~~~~~~\n"),
+        (
+            "begin { nowhere(); }",
+            "stdin:1:9-18: ERROR: Unknown function: 'nowhere'\nbegin { nowhere(); }\n        ~~~~~~~~~\n",
+        ),
         ("begin { print(nowhere); }", "ERROR: Unknown identifier: 'nowhere'"),
         ('begin { @x = 1; @x = "s"; }', "stdin:1:17-25: ERROR: Type mismatch for @x"),
         ("begin { $a = 1", "stdin:1:15-15: ERROR: "),
@@ -79,8 +82,21 @@ def test_a_folder_is_no_script(pytrace: Callable[..., Done], tmp_path: Path):
 
 def test_without_privileges(tmp_path: Path):
     done = subprocess.run(
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-m", "pytrace", "-e", "begin { }"],
-        capture_output=True, text=True, cwd=ROOT, stdin=subprocess.DEVNULL,
+        [
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            sys.executable,
+            "-m",
+            "pytrace",
+            "-e",
+            "begin { }",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
     )
     if "Permission denied" in done.stderr and "pytrace" not in done.stderr:
         pytest.fail(f"the interpreter itself is out of reach for other users: {done.stderr}")
@@ -91,7 +107,9 @@ def test_without_privileges(tmp_path: Path):
 
 def test_a_killed_tracer_leaves_nothing(load: Path):
     script = "tracepoint:syscalls:sys_enter_getppid { @[tid] = count(); } profile:hz:10 { @k[kstack] = count(); }"
-    tracer = subprocess.Popen([sys.executable, "-m", "pytrace", "-e", script], stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    tracer = subprocess.Popen(
+        [sys.executable, "-m", "pytrace", "-e", script], stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
     assert tracer.stderr is not None
     assert tracer.stderr.readline() == "Attached 2 probes\n"
     tracer.kill()
@@ -112,7 +130,11 @@ def test_an_output_file_that_cannot_be_made(pytrace: Callable[..., Done]):
 def test_a_closed_pipe_ends_the_run_quietly():
     script = 'interval:ms:1 { printf("a line\\n"); }'
     tracer = subprocess.Popen(
-        [sys.executable, "-m", "pytrace", "-q", "-e", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-m", "pytrace", "-q", "-e", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
     assert tracer.stdout is not None and tracer.stderr is not None
     assert tracer.stdout.readline() == "a line\n"

@@ -39,7 +39,7 @@ def test_sum(pytrace, load):
 def test_hist(pytrace, load):
     lines = run(pytrace, load, "@ = hist(5);").splitlines()
     assert lines[0] == "@:"
-    assert lines[1].split() [:3] == ["[4,", "8)", str(TOTAL)]
+    assert lines[1].split()[:3] == ["[4,", "8)", str(TOTAL)]
     assert len(lines) == 2
 
 

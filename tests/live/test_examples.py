@@ -16,7 +16,7 @@ pytestmark = pytest.mark.live
 
 EXAMPLES = ROOT / "examples"
 
-# script → its arguments, the load that makes it speak, a pattern that its output must hold, and whether it ends by itself
+# script → its arguments, the load that makes it speak, a pattern its output must hold, whether it ends by itself
 CASES: dict[str, tuple[list[str], list[str], str, bool]] = {
     "readsizes.bt": ([], ["read", "2000"], r"@bytes\[load\]:\n\[512, 1K\) +2000 \|@{52}\|", True),
     "opens.bt": ([], ["fail", "20"], r"^\d+ +load +-2 /nonexistent/file$", False),
@@ -26,7 +26,12 @@ CASES: dict[str, tuple[list[str], list[str], str, bool]] = {
     "faults.bt": ([], ["touch", "5000"], r"^@faults\[load, \d+\]: (5\d{3})$", False),
     "switches.bt": ([], ["getppid", "1000"], r"^@\[.*swapper/\d.*\]: \d+$", False),
     "execs.bt": ([], ["getppid", "1"], r"^\d+ +\d+ +\S*/load getppid 1$", False),
-    "writesizes.bt": (["3"], ["write", "3000"], r"@bytes\[load\]: \{ \.count = 3000, \.average = 100, \.total = 300000 \}", True),
+    "writesizes.bt": (
+        ["3"],
+        ["write", "3000"],
+        r"@bytes\[load\]: \{ \.count = 3000, \.average = 100, \.total = 300000 \}",
+        True,
+    ),
     "wakeups.bt": ([], ["getppid", "1000"], r"@wait_us:\n[\[(].*\|", False),
     "exitcodes.bt": ([], ["fail", "40"], r"^@errors\[load, 257, 2\]: 40$", False),
 }

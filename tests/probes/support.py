@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from pytrace.diagnostics import CompileError, Diagnostics, Source, Span
+from pytrace.frozen import replace
 from pytrace.kernel import bpf
 from pytrace.kernel.assemble import exit_, insn, mov
 from pytrace.kernel.closing import close_all

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
+from pytrace.frozen import replace
 from pytrace.semantics.configuration import Config
 from pytrace.syntax import tree
 from tests.probes.support import body_with, compile_headers, errors_of, identifier, member, names_of, probe_of

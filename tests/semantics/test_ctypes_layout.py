@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pytrace.diagnostics import CompileError, Source
+from pytrace.diagnostics import Source
 from pytrace.semantics.script_types import ScriptTypes
-from pytrace.semantics.types import BOOL, I8, I32, U8, U32, U64, VOID, Array, Enum, Pointer, Str, Struct, Type
+from pytrace.semantics.types import U32, U64, Enum, Struct, Type
 from pytrace.syntax.cdefs import read_preamble
 from pytrace.syntax.parser import parse
 
@@ -131,7 +131,11 @@ def compare_with_gcc(text: str, tmp_path: Path) -> int:
         "for (size_t i = 0; i < n * 8; i++) if (p[i / 8] >> i % 8 & 1) { if (first < 0) first = i; count++; }\n"
         'printf("%s bits %ld %ld\\n", name, first, count); }\n'
         "#define BITS(T, F, N) T s; memset(&s, 0, sizeof s); s.F = -1; bits((void *)&s, sizeof s, N)\n"
-        + text + "\n".join(functions) + "\nint main(void) {" + "".join(f"f{i}();" for i in range(len(lines))) + "}\n"
+        + text
+        + "\n".join(functions)
+        + "\nint main(void) {"
+        + "".join(f"f{i}();" for i in range(len(lines)))
+        + "}\n"
     )
     program = tmp_path / "layout"
     subprocess.run(["gcc", "-w", "-O0", "-std=gnu11", "-o", program, source], check=True, timeout=50)
@@ -155,7 +159,9 @@ def random_record(rng: random.Random, number: int) -> str:
         base = rng.choice(["char", "unsigned char", "short", "int", "unsigned", "long", "unsigned long long", "_Bool"])
         bits = {"c": 8, "s": 16, "i": 32, "l": 64, "_": 1}.get(base[0], 32 if base == "unsigned" else 8)
         bits = 64 if "long" in base else bits
-        attribute = rng.choice([""] * 6 + ["__attribute__((packed))", f"__attribute__((aligned({rng.choice([1, 2, 4, 8, 16])})))"])
+        attribute = rng.choice(
+            [""] * 6 + ["__attribute__((packed))", f"__attribute__((aligned({rng.choice([1, 2, 4, 8, 16])})))"]
+        )
         shape = rng.randrange(10)
         if shape < 4:
             members.append(f"{base} m{i} : {rng.randrange(1, bits + 1)}")
@@ -173,7 +179,9 @@ def random_record(rng: random.Random, number: int) -> str:
         else:
             members.append(f"{base} m{i} {attribute}")
     kind = "union" if number % 4 == 3 else "struct"
-    tail = rng.choice([""] * 4 + ["__attribute__((packed))", "__attribute__((aligned(8)))", "__attribute__((packed, aligned(4)))"])
+    tail = rng.choice(
+        [""] * 4 + ["__attribute__((packed))", "__attribute__((aligned(8)))", "__attribute__((packed, aligned(4)))"]
+    )
     pack = rng.choice([""] * 6 + ["1", "2", "4"])
     text = f"{kind} r{number} {{ {'; '.join(members)}; }} {tail};"
     return f"#pragma pack({pack})\n{text}\n#pragma pack()" if pack else text

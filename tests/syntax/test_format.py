@@ -109,7 +109,8 @@ kprobe:foo, kprobe:bar /pid == 1 && comm == "x"/
   $s = if ($x) { 1 } else { 2 };
   $t = ($x ? 1 : 2) + 1 + 2 * 3;
   print((1,)); print((1,2,)); print((a = 1, b=2)); print((int8 *)$x->y.z[1]);
-  printf("%d %d %d %d %d %d %d %d\\n", aaaaaaaaaaaaaaaaa, bbbbbbbbbbbbbbbbbbbbb, cccccccccccccccccccc, ddddddddddddddddd);
+  printf("%d %d %d %d %d %d %d %d\\n", aaaaaaaaaaaaaaaaa, bbbbbbbbbbbbbbbbbbbbb,
+    cccccccccccccccccccc, ddddddddddddddddd);
   ($x > 1) ? f() : g(); ($x) ? f() : g();
   if (1) { }; -$x;
   return 1; _ = delete(@a, 1);

@@ -295,7 +295,9 @@ def test_nesting_that_is_allowed():
 
 
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("text", ["(a* ", "(a[1] /* c */", "(typeof(", "/ ", "/* ", "{ ", '"', "@a[", "x:\"", "struct x {"])
+@pytest.mark.parametrize(
+    "text", ["(a* ", "(a[1] /* c */", "(typeof(", "/ ", "/* ", "{ ", '"', "@a[", 'x:"', "struct x {"]
+)
 def test_repeated_beginnings_take_linear_time(text: str):
     errors("begin { " + text * (300_000 // len(text)))
     with suppress(CompileError):
@@ -304,7 +306,24 @@ def test_repeated_beginnings_take_linear_time(text: str):
 
 def test_any_bytes_are_a_script_or_an_error():
     rng = random.Random(7)
-    pieces = ['begin { print("a"); }', "@", "$", '"', "/*", "//", "\n", "{", "}", "(", ")", "[", "]", "#", "struct", "1e"]
+    pieces = [
+        'begin { print("a"); }',
+        "@",
+        "$",
+        '"',
+        "/*",
+        "//",
+        "\n",
+        "{",
+        "}",
+        "(",
+        ")",
+        "[",
+        "]",
+        "#",
+        "struct",
+        "1e",
+    ]
     for _ in range(1500):
         text = "".join(
             rng.choice(pieces) if rng.random() < 0.4 else chr(rng.randrange(256)) for _ in range(rng.randrange(1, 30))

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
-import json
+import os
+import re
 import subprocess
 import sys
 
 import pytest
 
+from pytrace.frozen import replace
 from pytrace.syntax import tables
 from pytrace.syntax.automaton import fits
 from pytrace.syntax.builder import Builder
 from pytrace.syntax.cbuilder import CBuilder
-from pytrace.syntax.generate import GRAMMARS, plain, render
+from pytrace.syntax.generate import GRAMMARS, generate
+from pytrace.syntax.tables import from_text, to_text
 
 
 @pytest.mark.parametrize("name", GRAMMARS)
 def test_stored_tables_are_current(name: str):
-    with open(tables.grammar_path(f"{name}.json"), encoding="utf-8") as file:
-        assert file.read() == render(plain(name)), "run python -m pytrace.syntax.generate"
+    with open(tables.grammar_path(f"{name}.tables"), encoding="utf-8") as file:
+        assert file.read() == to_text(generate(name)), "run python -m pytrace.syntax.generate"
+
+
+def test_text_keeps_everything():
+    made = generate("pytrace")
+    again = from_text(to_text(made))
+    assert again == replace(made, pattern=again.pattern)
+    for text in ('"a\\"b"', '"a', "$x", "a\n"):
+        assert (re.match(again.pattern, text) or [None])[0] == (re.match(made.pattern, text) or [None])[0]
 
 
 def test_tables_do_not_depend_on_the_order_of_sets():
-    code = "from pytrace.syntax.generate import *; import sys; sys.stdout.write(render(plain('pytrace')))"
-    runs = {
-        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": "."}, capture_output=True,
-                       check=True, timeout=50).stdout
-        for seed in ("1", "2")
-    }  # fmt: skip
+    code = (
+        "import sys; from pytrace.syntax.generate import generate; from pytrace.syntax.tables import to_text;"
+        "sys.stdout.write(to_text(generate('pytrace')))"
+    )
+
+    def run(seed: str) -> bytes:
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, env=environment, capture_output=True, check=True, timeout=50).stdout
+
+    runs = {run("1"), run("2")}
     assert len(runs) == 1
 
 
@@ -41,7 +57,7 @@ def test_a_run_needs_no_parser_generator():
     code = (
         "import sys; from pytrace.diagnostics import Source; from pytrace.syntax.parser import parse;"
         "from pytrace.syntax.format import format_script; format_script(parse(Source('x', 'begin { print(1); }')));"
-        "print([m for m in ('lark', 'llvmlite', 'prompt_toolkit') if m in sys.modules])"
+        "print([m for m in ('lark', 'llvmlite', 'prompt_toolkit', 'dataclasses', 'json') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=50)
     assert done.stdout == "[]\n"
@@ -53,8 +69,3 @@ def test_what_fits_follows_the_whole_stack():
     first = language.start["script"][0]
     assert fits(language, [first], language.terminals["ATTACH"])
     assert not fits(language, [first], language.terminals["PARAM"])
-
-
-def test_plain_data_only():
-    with open(tables.grammar_path("pytrace.json"), encoding="utf-8") as file:
-        assert set(json.load(file)) == set(tables.Plain.__annotations__)

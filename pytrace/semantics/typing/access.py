@@ -6,10 +6,9 @@ added up in the `Load` or `ContextRead` instead of taking a part out of the whol
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pytrace.diagnostics import Span
 from pytrace.frozen import replace
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import (
     I8,

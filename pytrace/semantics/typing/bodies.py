@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from pytrace.builtins.registry import REGISTRY, CallSite
+from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.provider import ProbeContext
 from pytrace.semantics import program as core
 from pytrace.semantics.types import BOOL, Int, Nothing, Unknown, Void

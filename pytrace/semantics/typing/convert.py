@@ -6,10 +6,9 @@ where a value may not survive (LANGUAGE 14.4).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pytrace.diagnostics import Span
 from pytrace.frozen import replace
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import (
     BOOL,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+from pytrace.hints import Any
 from pytrace.semantics import program as core
 from pytrace.semantics.typing import access, assign, casts, loops, meta, operators, statements, steps, values
 from pytrace.syntax import tree

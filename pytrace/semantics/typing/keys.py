@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pytrace.diagnostics import Span
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Aggregate, Context, Nothing, Record, Tuple, Type, Unknown, Void, members_of
 from pytrace.semantics.typing.convert import convert

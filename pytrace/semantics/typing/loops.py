@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import I64, U64, UNKNOWN, Aggregate, Int, Tuple, Type, Unknown
 from pytrace.semantics.typing import sources, statements, values

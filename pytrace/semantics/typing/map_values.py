@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pytrace.builtins.registry import REGISTRY, Builtin, CallSite
 from pytrace.diagnostics import Span
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import (
     Aggregate,

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import NOTHING, UNKNOWN, Nothing, Struct, Unknown, size_of
 from pytrace.semantics.typing import type_names

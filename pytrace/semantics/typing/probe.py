@@ -10,10 +10,10 @@ Handlers of nodes are functions in the other modules of this package; `dispatch.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from pytrace.builtins.registry import Builtin, CallSite
 from pytrace.diagnostics import Diagnostics, Span
+from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.provider import Host, ProbeContext, Target
 from pytrace.semantics import program as core
 from pytrace.semantics.types import UNKNOWN, Type, TypeTable, Unknown
@@ -244,7 +244,8 @@ class ProbeTyper:
     def warning(
         self, span: Span, message: str, *, notes: Iterable[tuple[Span, str]] = (), hints: Iterable[str] = ()
     ) -> None:
-        self.diagnostics.warning(span, message, notes=notes, hints=hints)
+        if not self.unevaluated:  # what is never executed does no harm
+            self.diagnostics.warning(span, message, notes=notes, hints=hints)
 
     def known(self, expr: core.Expr) -> bool:
         """Whether the type of an expression is solved; where it is not, nothing can be said about it."""

@@ -1,0 +1,251 @@
+"""Names for the addresses of a process: what it maps, and the symbol tables of the mapped files.
+
+BCC's cache of a process is not used: for the file of just-in-time compiled code, /tmp/perf-PID.map, it closes a
+descriptor that it never opened (`ModulePath::fd_` of src/cc/bcc_syms.h up to 0.26 is left uninitialised), which can be
+any of ours, standard output among them.
+
+Addresses are found as a debugger finds them: the mapping gives the file and the position in it, the program headers
+turn the position into an address of the file, its symbol table names the function there. The table may stand in a
+separate debug file, found by build id or by `.gnu_debuglink`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from bisect import bisect_right
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+
+from pytrace.kernel.elf import Elf, ElfError, ElfSymbol
+
+__all__ = ["ProcessSymbols", "Resolved"]
+
+_DEBUG_ROOT = "/usr/lib/debug"
+_REREAD = 0.1
+"""Seconds for which the mappings of a process are believed."""
+_BACK = 16
+"""How many functions in front of an address may start behind the one that covers it (functions inside others)."""
+_VDSO = "[vdso]"
+
+
+class Resolved(NamedTuple):
+    """What is at an address: `name` None if only the `module` (the path of a mapped file) is known. `offset` counts
+    from the symbol, or from the start of the module without one."""
+
+    name: str | None
+    offset: int
+    module: str
+
+
+class _Mapping(NamedTuple):
+    """Executable memory: addresses from `start` to below `end` hold what is at `offset` in the file."""
+
+    start: int
+    end: int
+    offset: int
+    path: str
+
+
+class _Functions:
+    """Functions by address."""
+
+    def __init__(self, symbols: Iterable[ElfSymbol]) -> None:
+        # Of several names of one place the plainest: `getppid` rather than `__getppid`.
+        best: dict[int, ElfSymbol] = {}
+        for symbol in symbols:
+            known = best.get(symbol.address)
+            if known is None or _plainness(symbol) < _plainness(known):
+                best[symbol.address] = symbol
+        self._starts = sorted(best)
+        self._symbols = [best[start] for start in self._starts]
+
+    def at(self, address: int) -> ElfSymbol | None:
+        """The function that covers an address. One without a size reaches to the next."""
+        last = bisect_right(self._starts, address) - 1
+        for n in range(last, max(last - _BACK, -1), -1):
+            symbol = self._symbols[n]
+            if address < symbol.address + symbol.size or (n == last and not symbol.size):
+                return symbol
+        return None
+
+
+def _plainness(symbol: ElfSymbol) -> tuple[bool, int, int]:
+    name = symbol.name
+    return symbol.size == 0, len(name) - len(name.lstrip("_")), len(name)
+
+
+class _File:
+    """A mapped ELF file; its tables are read when they are first asked for."""
+
+    def __init__(self, elf: Elf) -> None:
+        self.elf = elf
+        self._functions: _Functions | None = None
+
+    def at(self, offset: int) -> tuple[ElfSymbol, int] | None:
+        """The function at a position of the file, and how far behind its start that is."""
+        address = self.elf.address_of(offset)
+        if address is None:
+            return None
+        if self._functions is None:
+            symbols = self.elf.functions()
+            if self.elf.section(".symtab") is None and (debug := _debug_file(self.elf)) is not None:
+                symbols += debug.functions()
+            self._functions = _Functions(symbols)
+        found = self._functions.at(address)
+        return (found, address - found.address) if found is not None else None
+
+
+def _open(paths: Iterable[str]) -> Elf | None:
+    for path in paths:
+        try:
+            return Elf(path)
+        except (OSError, ElfError, ValueError):
+            continue
+    return None
+
+
+def _debug_file(elf: Elf) -> Elf | None:
+    """The file with the symbols of one that was stripped."""
+    paths = []
+    if build_id := elf.build_id:
+        name = build_id.hex()
+        paths.append(f"{_DEBUG_ROOT}/.build-id/{name[:2]}/{name[2:]}.debug")
+    if link := elf.section(".gnu_debuglink"):
+        name = os.fsdecode(link.partition(b"\0")[0])
+        folder = os.path.dirname(os.path.realpath(elf.path))
+        paths += [f"{folder}/{name}", f"{folder}/.debug/{name}", f"{_DEBUG_ROOT}{folder}/{name}"]
+    return _open(paths)
+
+
+@cache
+def _vdso() -> _File | None:
+    """The code that the kernel maps into every process, as it is in this one."""
+    for mapping in _mappings("self"):
+        if mapping.path != _VDSO:
+            continue
+        try:
+            with open("/proc/self/mem", "rb", buffering=0) as memory:
+                memory.seek(mapping.start)
+                image = memory.read(mapping.end - mapping.start)
+            fd = os.memfd_create("vdso", os.MFD_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            os.write(fd, image)
+            elf = _open([f"/proc/self/fd/{fd}"])
+        finally:
+            os.close(fd)
+        return _File(elf) if elf is not None else None
+    return None
+
+
+def _mappings(pid: int | str) -> list[_Mapping]:
+    """Executable mappings, by address; none of a process that has ended."""
+    mappings = []
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            addresses, permissions, offset, _, _, *rest = line.rstrip("\n").split(None, 5)
+            if "x" in permissions:
+                start, _, end = addresses.partition("-")
+                path = rest[0].replace("\\012", "\n") if rest else ""
+                mappings.append(_Mapping(int(start, 16), int(end, 16), int(offset, 16), path))
+    return mappings
+
+
+class _Compiled:
+    """Code made at run time, as its maker lists it in a file: lines `START SIZE NAME`, in hex."""
+
+    _LINE = re.compile(r"^([0-9a-fA-F]+) ([0-9a-fA-F]+) (.*)$", re.MULTILINE)
+
+    def __init__(self, pid: int) -> None:
+        inside = pid
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+            ids = next((line.split() for line in file if line.startswith("NSpid:")), [])
+            inside = int(ids[-1]) if len(ids) > 1 else pid
+        self._paths = (f"/proc/{pid}/root/tmp/perf-{inside}.map", f"/tmp/perf-{pid}.map")
+        self._size = 0
+        self._functions = _Functions(())
+
+    def at(self, address: int) -> ElfSymbol | None:
+        for path in self._paths:
+            try:
+                size = os.stat(path).st_size
+                if size != self._size:
+                    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+                        lines = self._LINE.findall(file.read())
+                    self._functions = _Functions(ElfSymbol(name, int(at, 16), int(n, 16)) for at, n, name in lines)
+                    self._size = size
+            except OSError:
+                continue
+            break
+        return self._functions.at(address)
+
+
+class ProcessSymbols:
+    """The symbols of one process, as long as it lives, and after it as far as it was known.
+
+    Its files are opened when they are first seen, and their tables are read when an address in them is asked for.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._mappings: list[_Mapping] = []
+        self._starts: list[int] = []
+        self._files: dict[str, _File | None] = {}
+        self._compiled = _Compiled(pid)
+        self._read = 0.0
+        self.update()
+
+    def update(self) -> None:
+        """Take in what is mapped now. What a process had mapped is kept when it has ended."""
+        self._read = time.monotonic()
+        mappings = _mappings(self.pid)
+        if mappings and mappings != self._mappings:
+            self._mappings, self._starts = mappings, [mapping.start for mapping in mappings]
+            for mapping in mappings:
+                if mapping.path.startswith("/") and mapping.path not in self._files:
+                    self._files[mapping.path] = self._file(mapping)
+
+    def _file(self, mapping: _Mapping) -> _File | None:
+        """A mapped file, also one that was deleted, or that is seen by the process only."""
+        path = mapping.path.removesuffix(" (deleted)")
+        places = [f"/proc/{self.pid}/map_files/{mapping.start:x}-{mapping.end:x}"]
+        if path == mapping.path:
+            places = [f"/proc/{self.pid}/root{path}", *places, path]
+        elf = _open(places)
+        if elf is not None:
+            elf.path = path  # where a debug file is looked for
+        return _File(elf) if elf is not None else None
+
+    def resolve(self, address: int, *, demangle: bool = True) -> Resolved | None:
+        """The symbol that contains an address, or at least the mapped file; None for an address that is not mapped."""
+        if time.monotonic() - self._read > _REREAD:
+            self.update()
+        n = bisect_right(self._starts, address) - 1
+        if n < 0 or address >= self._mappings[n].end:
+            return None
+        mapping = self._mappings[n]
+        offset = address - mapping.start + mapping.offset
+        file = _vdso() if mapping.path == _VDSO else self._files.get(mapping.path)
+        found = file.at(offset) if file is not None else None
+        if found is None and file is None and (compiled := self._compiled.at(address)) is not None:
+            found = compiled, address - compiled.address
+        if found is None:
+            return Resolved(None, offset, mapping.path) if mapping.path else None
+        symbol, distance = found
+        return Resolved((_readable(symbol.name) if demangle else "") or symbol.name, distance, mapping.path)
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._mappings, self._starts, self._files = [], [], {}
+
+
+@cache
+def _readable(name: str) -> str:
+    from pytrace.kernel.demangle import demangle
+
+    return demangle(name)
