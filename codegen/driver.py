@@ -27,7 +27,8 @@ from pytrace.semantics import program as core
 __all__ = ["generate"]
 
 Inspect = Callable[[str, str], None]
-"""Gets the text of each stage: `codegen`, `codegen-opt` (LLVM's language) and `dis` (bytecode)."""
+"""Gets the text of each stage: `codegen`, `codegen-opt` (LLVM's language), `elf` (LLVM's object file, as Latin-1) and
+`dis` (bytecode)."""
 
 JUMP_LIMIT = 20_000
 """Lines of LLVM's language that surely make less than 32768 instructions. Before version 4 of the instruction set no
@@ -89,6 +90,8 @@ def _attempt(
         module.map("drops")
         module.functions.append(lost_function(ATTRIBUTES))
     data = compile_module(module.text(), features.instruction_set, inspect)
+    if inspect is not None:
+        inspect("elf", data.decode("latin-1"))
     return _Attempt(module, made, link(data, [section_of(probe.order) for probe in program.probes]))
 
 

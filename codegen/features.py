@@ -36,6 +36,10 @@ class Offers(Protocol):
         """The helper `bpf_loop` (Linux 5.17)."""
 
     @property
+    def for_each(self) -> bool:
+        """The helper `bpf_for_each_map_elem` (Linux 5.13); nothing replaces it."""
+
+    @property
     def lookup_percpu(self) -> bool:
         """The helper `bpf_map_lookup_percpu_elem` (Linux 5.19)."""
 
@@ -58,6 +62,7 @@ class Features:
     instruction_set: str = "v4"
     number_iterator: bool = True
     loop: bool = True
+    for_each: bool = True
     lookup_percpu: bool = True
     lazy_maps: bool = True
     count_elements: bool = True

@@ -1,4 +1,4 @@
-"""LLVM through llvmlite: IR text to a BPF object file. The one module that imports llvmlite.
+"""LLVM through llvmlite: IR text to a BPF object file. With `libllvm.py` the one module that imports llvmlite.
 
 Loading LLVM takes several times as long as compiling a script; `preload` starts it in a thread, beside parsing and
 checking: most of the time is spent in the dynamic loader, without Python's lock.
@@ -10,17 +10,22 @@ from collections.abc import Callable
 from functools import cache
 from threading import Thread
 
+from pytrace.codegen import libllvm
 from pytrace.hints import Any
 
-__all__ = ["compile_module", "preload"]
+__all__ = ["PackageMachine", "compile_module", "preload"]
 
 STACK_OPTION = "-bpf-stack-size=1048576"
 """LLVM ends the process when a function needs more stack than this. What the kernel allows is checked afterwards."""
 
 
 PLACEMENT_OPTION = "-disable-block-placement"
-"""Older verifiers refuse a loop whose last block stands before its first and falls through into it ("back-edge from insn
-127 to 128" on Linux 6.1), which is how LLVM likes to place blocks."""
+"""Older verifiers refuse a loop whose last block stands before its first and falls through into it ("back-edge from
+insn 127 to 128" on Linux 6.1), which is how LLVM likes to place blocks."""
+
+_PASSES = (
+    "sroa", "instruction_combine", "simplify_cfg", "new_gvn", "dead_store_elimination", "aggressive_dce",
+)  # fmt: skip
 
 
 @cache
@@ -33,13 +38,42 @@ def _binding() -> Any:
     return binding
 
 
+class PackageMachine:
+    """As `libllvm.DirectMachine`, by llvmlite's public interface."""
+
+    def __init__(self, instruction_set: str) -> None:
+        target = _binding().Target.from_triple("bpf")
+        self._machine = target.create_target_machine(cpu=instruction_set, opt=2)
+        self.layout = str(self._machine.target_data)
+
+    def compile(self, source: str, passes: tuple[str, ...], inspect: Callable[[str, str], None] | None) -> bytes:
+        binding = _binding()
+        module = binding.parse_assembly(source)
+        if inspect is not None:
+            module.verify()
+        options = binding.create_pipeline_tuning_options(speed_level=2)
+        builder = binding.create_pass_builder(self._machine, options)
+        manager = binding.create_new_module_pass_manager()
+        for name in passes:
+            getattr(manager, f"add_{name}_pass")()
+        manager.run(module, builder)
+        if inspect is not None:
+            inspect("codegen-opt", str(module))
+        data: bytes = self._machine.emit_object(module)
+        return data
+
+
 @cache
-def _machine(instruction_set: str) -> Any:
-    binding = _binding()
+def _machine(instruction_set: str) -> libllvm.DirectMachine | PackageMachine:
+    direct = libllvm.is_known()
+    if direct:
+        libllvm.start(STACK_OPTION)
     if instruction_set != "v4":
-        binding.set_option("", PLACEMENT_OPTION)
-    target = binding.Target.from_triple("bpf")
-    return target.create_target_machine(cpu=instruction_set, opt=2)
+        if direct:
+            libllvm.set_option(PLACEMENT_OPTION)
+        else:
+            _binding().set_option("", PLACEMENT_OPTION)
+    return libllvm.DirectMachine(instruction_set) if direct else PackageMachine(instruction_set)
 
 
 _loading: list[Thread] = []
@@ -57,25 +91,9 @@ def compile_module(text: str, instruction_set: str, inspect: Callable[[str, str]
     for thread in _loading:
         # LLVM must not be set up by two threads at once: it would miss half of its targets now and then.
         thread.join()
-    binding, machine = _binding(), _machine(instruction_set)
+    machine = _machine(instruction_set)
     # Without a layout LLVM takes one in which 8-byte loads are split in two, which the verifier refuses for contexts.
-    source = f'target datalayout = "{machine.target_data}"\ntarget triple = "bpf"\n{text}'
+    source = f'target datalayout = "{machine.layout}"\ntarget triple = "bpf"\n{text}'
     if inspect is not None:
         inspect("codegen", source)
-    module = binding.parse_assembly(source)
-    if inspect is not None:
-        module.verify()
-    options = binding.create_pipeline_tuning_options(speed_level=2)
-    builder = binding.create_pass_builder(machine, options)
-    passes = binding.create_new_module_pass_manager()
-    passes.add_sroa_pass()
-    passes.add_instruction_combine_pass()
-    passes.add_simplify_cfg_pass()
-    passes.add_new_gvn_pass()
-    passes.add_dead_store_elimination_pass()
-    passes.add_aggressive_dce_pass()
-    passes.run(module, builder)
-    if inspect is not None:
-        inspect("codegen-opt", str(module))
-    data: bytes = machine.emit_object(module)
-    return data
+    return machine.compile(source, _PASSES, inspect)

@@ -144,6 +144,7 @@ class Loops(Statements):
     # loops over maps
 
     def map_loop(self, stmt: core.MapLoop) -> None:
+        self.require_for_each("A loop over a map", stmt.span)
         assert isinstance(stmt.var.type, Tuple)
         pair = stmt.var.type
 

@@ -6,6 +6,7 @@ from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.layout import align_up, pieces
 from pytrace.codegen.maps import is_cell, value_size
 from pytrace.codegen.percpu import PerCpu
+from pytrace.diagnostics import Diagnostics, Span
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Aggregate, size_of
 
@@ -81,8 +82,14 @@ class MapCalls(PerCpu):
         """The kernel's own count; else by visiting all elements."""
         if self.features.count_elements:
             return self.kfunc("bpf_map_sum_elem_count", self.map_pointer(expr.map))
+        self.require_for_each("len() of a map", expr.span)
         callback = self.counting_callback()
         return self.helper("for_each_map_elem", self.map_pointer(expr.map), callback, Value("null", "ptr"), 0)
+
+    def require_for_each(self, what: str, span: Span) -> None:
+        """Ends the compilation if the kernel cannot walk through a map."""
+        if not self.features.for_each:
+            Diagnostics().fail(span, f"{what} needs the helper bpf_for_each_map_elem (Linux 5.13), which is missing.")
 
     def counting_callback(self) -> Value:
         """A function for `bpf_for_each_map_elem` that only lets it count."""

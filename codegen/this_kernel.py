@@ -46,6 +46,12 @@ class ThisKernel:
         return loop()
 
     @cached_property
+    def for_each(self) -> bool:
+        from pytrace.kernel.features import helper
+
+        return helper("for_each_map_elem")
+
+    @cached_property
     def lookup_percpu(self) -> bool:
         from pytrace.kernel.features import lookup_percpu_elem
 

@@ -64,7 +64,7 @@ def _own_files() -> bytes:
 
 
 def _remove(path: str) -> None:
-    try:
+    try:  # noqa: SIM105  # contextlib takes a millisecond to import
         os.unlink(path)
     except OSError:
         pass

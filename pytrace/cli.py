@@ -5,6 +5,7 @@ Modules are imported where they are needed: a cached script runs without the com
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ _SAME_AS_MODE = {"test": "test", "bench": "bench", "fmt": "format"}
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with its arguments; gives the exit status (CLI and OUTPUT list them)."""
     words = sys.argv[1:] if argv is None else list(argv)
+    collects = gc.isenabled()
+    gc.disable()  # nearly all that is made until the script runs is kept: searching it for garbage is a waste
     try:
         if not words:
             raise UsageError("")
@@ -43,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has gone: nothing is left to say, also not by the interpreter as it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _complain(error: UsageError) -> int:

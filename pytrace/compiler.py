@@ -5,7 +5,9 @@ The order is the order of diagnostics too: a pass that reports an error is the l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from pytrace.diagnostics import Diagnostics, Source
 from pytrace.frozen import frozen
@@ -79,9 +81,21 @@ def _through_passes(unit: Unit, diagnostics: Diagnostics, last: Pass | None = No
     return unit
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's collector: it would look again and again through trees that are all still needed."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def check(source: Source, options: Options, diagnostics: Diagnostics) -> Program:
     """Everything up to the checked program. Raises `CompileError`; warnings gather in `diagnostics`."""
-    with deep_recursion():
+    with deep_recursion(), _uncollected():
         program = typing.check(_through_passes(_unit(source, options), diagnostics), diagnostics)
     diagnostics.check()
     return program
@@ -116,7 +130,7 @@ def compile_source(
     """
     from pytrace.codegen import generate
 
-    with deep_recursion():
+    with deep_recursion(), _uncollected():
         unit = _through_passes(_unit(source, options), diagnostics, inspect=inspect)
         program = typing.check(unit, diagnostics)
         diagnostics.check()

@@ -144,11 +144,12 @@ def _first_init(cls: Any) -> Callable[..., None]:
     names = tuple(cls.__frozen_fields__)
     setters: list[Callable[[object, object], None]] = []
     left = _MANY
+    checked = hasattr(cls, "__post_init__")
 
     def __init__(self: object, *args: object, **kwargs: object) -> None:
         nonlocal left
         left -= 1
-        if not left or len(args) > len(names) or hasattr(cls, "__post_init__"):
+        if not left or checked or len(args) > len(names):
             init = _compile_init(cls)
             cls.__init__ = init
             init(self, *args, **kwargs)

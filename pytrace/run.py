@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
-from pytrace.console import Stop, report_rejection, say, show_warnings, use_colour, warning_texts
+from pytrace.console import Stop, encode, report_rejection, say, show_warnings, use_colour, warning_texts
 from pytrace.frozen import frozen
 from pytrace.hints import TYPE_CHECKING
 
@@ -182,7 +183,7 @@ def obtain(how: Compilation) -> Image | int:
     diagnostics = Diagnostics()
     try:
         compiled = compile_source(
-            how.request.source, options, diagnostics, inspect=_inspector(how.stages) if how.stages else None
+            how.request.source, options, diagnostics, inspect=_inspector(how.line, how.stages)
         )
     except CompileError as error:
         return report_rejection(error, warnings=wanted)
@@ -196,11 +197,24 @@ def obtain(how: Compilation) -> Image | int:
     return compiled.image
 
 
-def _inspector(stages: frozenset[str]) -> Callable[[str, str], None]:
-    """Prints the stages that -d asks for: the tree on stderr, code on stdout (CLI 8)."""
+def _inspector(line: CommandLine, stages: frozenset[str]) -> Callable[[str, str], None] | None:
+    """Shows the stages that -d asks for, the tree on stderr, code on stdout (CLI 8), and writes those of --emit-elf and
+    --emit-llvm to files. None when nothing is asked: stages then need not be put into words."""
+    llvm, elf = line.last("emit-llvm"), line.last("emit-elf")
+    files = {"codegen": f"{llvm}.original.ll", "codegen-opt": f"{llvm}.optimized.ll"} if llvm is not None else {}
+    if elf is not None:
+        files["elf"] = elf
+    if not files and not stages and not line.has("verify-llvm-ir"):
+        return None
 
     def inspect(stage: str, text: str) -> None:
-        if stage not in stages and "all" not in stages:
+        if path := files.get(stage):
+            try:
+                with open(path, "wb") as file:
+                    file.write(encode(text))
+            except OSError as error:
+                raise Stop(f'Failed to open output file: "{path}": {error.strerror}') from error
+        if stage == "elf" or (stage not in stages and "all" not in stages):
             return
         if stage in ("ast", "types"):
             say(f"{text}\n")
@@ -244,6 +258,8 @@ def start(
         verifier_logs=bool(stages & {"verifier", "all"}),
     )
     sys.stdout.flush()
+    gc.freeze()
+    gc.enable()
     try:
         return Session(image, session_options, output).run()
     finally:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from pytrace.builtins.checks import TRACING, address_space, among, argument, as_u64, kind, only, provider, text, unknown
 from pytrace.builtins.process import kernel_types
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
@@ -84,6 +82,8 @@ def _check_pton(site: CallSite, t: Typer) -> core.Expr:
     if "." not in shown and ":" not in shown:
         return t.error(site.span, f"pton() expects an string argument of an IPv4/IPv6 address, got {shown}")
     try:
+        import ipaddress
+
         parsed = ipaddress.IPv4Address(shown) if "." in shown else ipaddress.IPv6Address(shown)
     except ValueError:
         return t.error(site.span, f"pton() expects a valid IPv4/IPv6 address, got {shown}")

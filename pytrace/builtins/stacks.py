@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 
 from pytrace.builtins.process import current_id, own_pid_namespace
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
@@ -97,7 +97,7 @@ for _name, _doc in (
 
 
 def _check_dwarf_stack(site: CallSite, t: Typer) -> core.Expr:
-    if platform.machine() != "x86_64":
+    if os.uname().machine != "x86_64":
         return t.error(site.span, "dw_ustack is available on x86_64 only")
     return t.error(
         site.span, "dw_ustack: unwinding by DWARF tables is not part of this version",

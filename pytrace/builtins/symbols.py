@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from pytrace.builtins.checks import argument, as_u64, only, provider, text, unknown
 from pytrace.builtins.process import current_id, own_pid_namespace
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
 from pytrace.hints import TYPE_CHECKING
+from pytrace.lazy import pattern
 from pytrace.semantics import program as core
 from pytrace.semantics.types import KSYM, UNKNOWN, USYM, Int, Pointer, Space, Unknown
 
@@ -139,7 +138,7 @@ declare(Builtin(
 ))  # fmt: skip
 
 
-_SYMBOL = re.compile(r"[a-zA-Z0-9./_-]+")
+_SYMBOL = pattern(r"[a-zA-Z0-9./_-]+")
 _USER_PROVIDERS = ("uprobe", "uretprobe", "usdt")
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from typing import NamedTuple
 
 from pytrace.kernel import kallsyms, tracefs
+from pytrace.lazy import pattern
 
 __all__ = ["Traceable", "blacklist", "loaded_modules", "traceable"]
 
@@ -26,7 +27,7 @@ _UNTRACED = (
     ("_sinittext", "_einittext"),
     ("__static_call_text_start", "__static_call_text_end"),
 )
-_FUNCTION = re.compile(r"^([0-9a-f]+) [tTwW] (\S+)(.*)$", re.MULTILINE)
+_FUNCTION = pattern(r"^([0-9a-f]+) [tTwW] (\S+)(.*)$", re.MULTILINE)
 _PSEUDO = ("__pfx_", "__cfi_", "__SCT__", "__traceprobe_", "__probestub_", "bpf_prog_")
 
 

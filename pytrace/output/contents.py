@@ -9,7 +9,7 @@ from struct import unpack
 from pytrace.frozen import frozen
 from pytrace.hints import TYPE_CHECKING, Any
 from pytrace.output.values import Decoder, Structs, decoder, divide, scalar_code
-from pytrace.semantics.types import Aggregate, Array, Enum, Int, Record, Struct, Tuple, Type, members_of
+from pytrace.semantics.types import Aggregate, Array, Enum, Int, Record, Stack, Struct, Tuple, Type, members_of
 
 if TYPE_CHECKING:
     from pytrace.aggregations import Aggregation, Bucket
@@ -52,7 +52,7 @@ def _rank(type_: Type) -> Callable[[Any], Any] | None:
             return lambda key: tuple(
                 [item if rank is None else rank(item) for rank, item in zip(ranks, key, strict=True)]
             )
-        case Struct() | Array():
+        case Struct() | Array() | Stack():
             return lambda key: 0
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterator
 
@@ -102,6 +101,8 @@ def _candidates(path: str, pid: int | None) -> Iterator[str]:
 
 def _globbed(pattern: str, pid: int | None) -> Iterator[str]:
     """Only `*` is a wildcard here, and it stays within a component of the path."""
+    import glob
+
     escaped = "*".join(glob.escape(piece) for piece in pattern.split("*"))
     for candidate in _candidates(escaped, pid):
         yield from glob.iglob(candidate)

@@ -7,13 +7,14 @@ import re
 
 from pytrace.codegen.image import ProgramImage
 from pytrace.kernel import bpf
+from pytrace.lazy import pattern
 from pytrace.runtime.errors import RunError
 
 __all__ = ["refusal"]
 
-_AT_INSN = re.compile(r"^(\d+): \(", re.MULTILINE)
-_STACK = re.compile(r"(combined )?stack size of|stack limit|invalid .*stack.* off=-(5[2-9]\d|[6-9]\d\d|\d{4,})")
-_UNKNOWN_HELPER = re.compile(r"(?:unknown func|program of this type cannot use helper|invalid func) (?:bpf_)?(\w+)#")
+_AT_INSN = pattern(r"^(\d+): \(", re.MULTILINE)
+_STACK = pattern(r"(combined )?stack size of|stack limit|invalid .*stack.* off=-(5[2-9]\d|[6-9]\d\d|\d{4,})")
+_UNKNOWN_HELPER = pattern(r"(?:unknown func|program of this type cannot use helper|invalid func) (?:bpf_)?(\w+)#")
 
 
 def refusal(program: ProgramImage, error: bpf.VerifierError, *, verbose: bool) -> RunError:

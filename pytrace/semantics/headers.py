@@ -7,17 +7,17 @@ a line that is left out by an `#if` asks for nothing.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 
 from pytrace.diagnostics import CompileError, Source, Span
+from pytrace.lazy import pattern
 from pytrace.semantics.walk import Relocation
 from pytrace.syntax import tree
 from pytrace.syntax.parser import parse
 
 Part = tree.CLine | tree.CDef
 
-_INCLUDE = re.compile(r'\s*#\s*include\s*(?:<([^>\n]+)>|"([^"\n]+)")')
+_INCLUDE = pattern(r'\s*#\s*include\s*(?:<([^>\n]+)>|"([^"\n]+)")')
 
 
 class Headers:

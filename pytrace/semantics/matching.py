@@ -12,6 +12,7 @@ from collections.abc import Hashable
 
 from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import frozen, replace
+from pytrace.lazy import pattern
 from pytrace.probes import PROVIDERS
 from pytrace.probes.provider import Host, Target
 from pytrace.semantics.unit import Unit, UnitProbe
@@ -22,8 +23,8 @@ __all__ = ["match"]
 
 _ALWAYS = frozenset(("begin", "end", "self"))
 """Providers that --probe-filter leaves alone."""
-_ARGUMENT = re.compile(r"arg[0-9]+")
-_CONTEXT_WORDS = re.compile(r"\b(?:args|retval|arg[0-9]+|probe)\b")
+_ARGUMENT = pattern(r"arg[0-9]+")
+_CONTEXT_WORDS = pattern(r"\b(?:args|retval|arg[0-9]+|probe)\b")
 
 
 def match(unit: Unit, diagnostics: Diagnostics) -> Unit:

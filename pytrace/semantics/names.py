@@ -5,12 +5,11 @@ What stands in a branch of an `if comptime` that waits for types may never be co
 
 from __future__ import annotations
 
-import re
-
 import pytrace.builtins  # noqa: F401  # declares all families
 from pytrace.builtins.registry import REGISTRY, Builtin
 from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import replace
+from pytrace.lazy import pattern
 from pytrace.semantics import library
 from pytrace.semantics.types import TypeTable
 from pytrace.semantics.unit import Unit
@@ -20,7 +19,7 @@ from pytrace.syntax import tree
 WORD_ARGUMENTS = frozenset({"dw_ustack", "kstack", "nsecs", "pid", "tid", "ustack"})
 """Builtins that read a bare word as a mode (`kstack(perf)`); their own checks know which words they take."""
 
-NOT_CALLABLE = re.compile(r"args|ctx|arg[0-9]+")
+NOT_CALLABLE = pattern(r"args|ctx|arg[0-9]+")
 """Values of the probe's context that are never written with parentheses."""
 
 _PREFIX = "__builtin_"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from pytrace.diagnostics import Diagnostics
+from pytrace.lazy import pattern
 from pytrace.semantics.unit import Unit
 from pytrace.semantics.walk import walk
 from pytrace.syntax import tree
@@ -16,7 +15,7 @@ FEATURES = {
 }
 """What a feature is called in messages, and the setting that enables it."""
 
-_STACK_ARGUMENT = re.compile(r"sarg[0-9]+")
+_STACK_ARGUMENT = pattern(r"sarg[0-9]+")
 
 
 def check(unit: Unit, diagnostics: Diagnostics) -> Unit:

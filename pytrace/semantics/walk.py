@@ -10,14 +10,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar, cast
 
 from pytrace.diagnostics import Span
 from pytrace.frozen import replace
+from pytrace.hints import TYPE_CHECKING, cast
 from pytrace.semantics.unit import Unit
 from pytrace.syntax import tree
 
-N = TypeVar("N", bound=tree.Node)
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    N = TypeVar("N", bound=tree.Node)
 
 CHILDREN: dict[type[tree.Node], tuple[str, ...]] = {
     tree.TypeName: (),
@@ -164,12 +167,12 @@ class Rewriter:
         """The rewritten form of a node. It may be of another class where the grammar allows that; the annotation says
         what the caller may count on: the same kind of thing (an expression for an expression)."""
         if isinstance(node, tree.Binary):
-            return cast(N, self._binary(node))
+            return cast("N", self._binary(node))
         kind = type(node)
         if kind not in self._visitors:
             self._visitors[kind] = getattr(self, f"visit_{kind.__name__}", None)
         visitor = self._visitors[kind]
-        return self.parts(node) if visitor is None else cast(N, visitor(node))
+        return self.parts(node) if visitor is None else cast("N", visitor(node))
 
     def parts(self, node: N) -> N:
         """The node with its parts rewritten."""

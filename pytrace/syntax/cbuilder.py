@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from pytrace.diagnostics import Span
 from pytrace.hints import Any
+from pytrace.lazy import pattern
 from pytrace.syntax import ctree
 from pytrace.syntax.fault import Fault
 
@@ -24,8 +24,8 @@ _LEVELS = (
 )  # fmt: skip
 _PRECEDENCE = {op: level for level, ops in enumerate(_LEVELS) for op in ops}
 _QUALIFIERS = frozenset(("const", "volatile", "restrict", "__extension__"))
-_NUMBER = re.compile(r"(0[xX][0-9A-Fa-f]+|0[bB][01]+|0[0-7]*|[1-9][0-9]*)([uU]?(?:l|L|ll|LL)?|(?:l|L|ll|LL)[uU])")
-_CHARACTER = re.compile(r"'(?:\\(?:([0-7]{1,3})|x([0-9A-Fa-f]+)|([abfnrtv\\'\"?]))|([^\\]))'")
+_NUMBER = pattern(r"(0[xX][0-9A-Fa-f]+|0[bB][01]+|0[0-7]*|[1-9][0-9]*)([uU]?(?:l|L|ll|LL)?|(?:l|L|ll|LL)[uU])")
+_CHARACTER = pattern(r"'(?:\\(?:([0-7]{1,3})|x([0-9A-Fa-f]+)|([abfnrtv\\'\"?]))|([^\\]))'")
 _ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92, "'": 39, '"': 34, "?": 63}
 
 

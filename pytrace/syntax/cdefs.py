@@ -13,6 +13,7 @@ from functools import cache
 from pytrace.diagnostics import CompileError, Diagnostics, Span
 from pytrace.frozen import record
 from pytrace.hints import NoReturn, cast
+from pytrace.lazy import pattern
 from pytrace.syntax import ctree, tree
 from pytrace.syntax.automaton import Automaton, Token, Unexpected
 from pytrace.syntax.cbuilder import CBuilder
@@ -28,12 +29,12 @@ __all__ = ["STATUS", "read_preamble"]
 STATUS = 2
 """The exit status of a script whose preamble is not C."""
 
-_DIRECTIVE = re.compile(r"[ \t\r\f\v]*#[ \t]*([A-Za-z_]*)[ \t]*")
-_NOT_CODE = re.compile(rf'"(?:[^"\\\n]|\\.)*+"|\'(?:[^\'\\\n]|\\.)++\'|({COMMENT})')
-_DEFINE = re.compile(r"([A-Za-z_]\w*)(?:\(([^()]*)\))?[ \t]*", re.ASCII)
-_NAME = re.compile(r"([A-Za-z_]\w*)[ \t]*", re.ASCII)
-_INCLUDE = re.compile(r'<([^>\n]+)>|"([^"\n]+)"')
-_PACK = re.compile(r"pack[ \t]*\([ \t]*(?:(push|pop)?[ \t]*,?[ \t]*([0-9]+)?)[ \t]*\)")
+_DIRECTIVE = pattern(r"[ \t\r\f\v]*#[ \t]*([A-Za-z_]*)[ \t]*")
+_NOT_CODE = pattern(rf'"(?:[^"\\\n]|\\.)*+"|\'(?:[^\'\\\n]|\\.)++\'|({COMMENT})')
+_DEFINE = pattern(r"([A-Za-z_]\w*)(?:\(([^()]*)\))?[ \t]*", re.ASCII)
+_NAME = pattern(r"([A-Za-z_]\w*)[ \t]*", re.ASCII)
+_INCLUDE = pattern(r'<([^>\n]+)>|"([^"\n]+)"')
+_PACK = pattern(r"pack[ \t]*\([ \t]*(?:(push|pop)?[ \t]*,?[ \t]*([0-9]+)?)[ \t]*\)")
 _PREDEFINED = {"__STDC__": "1", "__linux__": "1", "__LP64__": "1", "__CHAR_BIT__": "8"}
 _MACHINES = {"x86_64": "__x86_64__", "aarch64": "__aarch64__"}
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 
 from pytrace.diagnostics import Span
+from pytrace.lazy import pattern
 
 __all__ = ["Comments"]
 
-_REST_OF_LINE = re.compile(r"[ \t\r]*(?:\n|\Z)")
+_REST_OF_LINE = pattern(r"[ \t\r]*(?:\n|\Z)")
 
 
 class Comments:

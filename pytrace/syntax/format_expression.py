@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from pytrace.lazy import pattern
 from pytrace.syntax import tree
 from pytrace.syntax.literals import quote
 from pytrace.syntax.lookahead import is_type
@@ -17,7 +18,7 @@ __all__ = ["Expressions"]
 WIDTH = 90
 """Calls that end behind this column are wrapped."""
 
-_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_WORD = pattern(r"[A-Za-z_]\w*", re.ASCII)
 _STATEMENT_WORDS = frozenset(
     ("break", "continue", "else", "for", "import", "let", "return", "unroll", "while")
 )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator
 
+from pytrace.lazy import pattern
 from pytrace.syntax.automaton import Token
 from pytrace.syntax.fault import Fault
 from pytrace.syntax.lookahead import BLANK, COMMENT, before_assign, before_brace, is_type, parenthesis
@@ -23,10 +24,10 @@ __all__ = ["Lexer"]
 
 _Tokens = Generator[Token, None, int]
 
-_COMMENT = re.compile(COMMENT)
-_SKIP = re.compile(r"[ \t\r\n]*+")
-_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_BEFORE_SEMICOLON = re.compile(rf"{BLANK};")
+_COMMENT = pattern(COMMENT)
+_SKIP = pattern(r"[ \t\r\n]*+")
+_WORD = pattern(r"[A-Za-z_]\w*", re.ASCII)
+_BEFORE_SEMICOLON = pattern(rf"{BLANK};")
 _ITEMS = frozenset(("config", "import", "macro", "fn", "let"))
 _C_KINDS = frozenset(("struct", "union", "enum"))
 _TYPE_CONTEXTS = frozenset(("sizeof", "typeof", "typeinfo", "offsetof"))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 
+from pytrace.lazy import pattern
+
 __all__ = ["LiteralError", "integer", "quote", "unescape"]
 
 _MAXIMUM = 2**64 - 1
-_NUMBER = re.compile(r"([0-9][0-9_]*)(?:[eE]([0-9_]*))?")
-_SUFFIX = re.compile(r"ns|us|ms|[uU][lL]{0,2}|[lL]{1,2}|[smhd]")
+_NUMBER = pattern(r"([0-9][0-9_]*)(?:[eE]([0-9_]*))?")
+_SUFFIX = pattern(r"ns|us|ms|[uU][lL]{0,2}|[lL]{1,2}|[smhd]")
 _DURATIONS = {
     "ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9,
 }
-_HEX = re.compile("[0-9a-fA-F]+")
+_HEX = pattern("[0-9a-fA-F]+")
 _LIMITS = {"u": 2**32 - 1, "l": 2**63 - 1, "ll": 2**63 - 1, "ul": _MAXIMUM, "ull": _MAXIMUM}
 
 
@@ -87,7 +89,7 @@ def _limited(value: int, limit: int, text: str) -> int:
     return value
 
 
-_ESCAPE = re.compile(r'\\(?:([0-7]{1,3})|[xX]([0-9A-Fa-f]{0,2})|(.))', re.DOTALL)
+_ESCAPE = pattern(r'\\(?:([0-7]{1,3})|[xX]([0-9A-Fa-f]{0,2})|(.))', re.DOTALL)
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Sequence
 from functools import cache
 
@@ -62,6 +63,9 @@ def parse_expression(text: str, span: Span) -> tree.Expr:
 def _run(builder: Builder, tokens: Iterable[Token], start: str) -> object:
     """What was built; None, and a fault more, if the tokens do not fit the grammar."""
     tables = _language()[0]
+    collecting = gc.isenabled()
+    # A tree has no cycles, and looking for them in one that grows takes as long as growing it.
+    gc.disable()
     try:
         return Automaton(tables, builder).run(tokens, start)
     except Unexpected as error:
@@ -70,6 +74,9 @@ def _run(builder: Builder, tokens: Iterable[Token], start: str) -> object:
         builder.faults.append(explain(tables, error, text))
     except Fault as fault:
         builder.faults.append(fault)
+    finally:
+        if collecting:
+            gc.enable()
     return None
 
 

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import re
 
+from pytrace.lazy import pattern
 from pytrace.syntax.fault import Fault
 from pytrace.syntax.lookahead import BLANK, COMMENT
 
 __all__ = ["attach_point", "c_definition", "line"]
 
 _QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)'
-_ATTACH_POINT = re.compile(
+_ATTACH_POINT = pattern(
     rf'(?:[^ \t\r\n{{,/:"]++|{_QUOTED}|/(?=[/*]))*+(?::(?:[^ \t\r\n{{,"]++|{_QUOTED})*+)?', re.DOTALL
 )
-_LINE = re.compile(r"[^\n]*")
-_BLANK = re.compile(BLANK)
-_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_GROUP = re.compile(r"[()]|\[[^\[\]]*\]")
-_BODY = re.compile(
+_LINE = pattern(r"[^\n]*")
+_BLANK = pattern(BLANK)
+_WORD = pattern(r"[A-Za-z_]\w*", re.ASCII)
+_GROUP = pattern(r"[()]|\[[^\[\]]*\]")
+_BODY = pattern(
     rf"""[{{}}]|{COMMENT}|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?|'(?:\\.|[^'\\\n])[^'\n]*+'""", re.DOTALL
 )
-_ATTRIBUTE = re.compile(rf"{BLANK}__attribute__(?!\w){BLANK}", re.ASCII)
-_SEMICOLON = re.compile(rf"{BLANK};")
+_ATTRIBUTE = pattern(rf"{BLANK}__attribute__(?!\w){BLANK}", re.ASCII)
+_SEMICOLON = pattern(rf"{BLANK};")
 
 
 def attach_point(text: str, at: int, end: int) -> int:

@@ -7,6 +7,7 @@ import errno
 import pytest
 
 from pytrace.codegen import Features
+from pytrace.diagnostics import CompileError
 from pytrace.semantics import program as core
 from pytrace.semantics.types import BOOL, I8, I64, U8, U64, VOID, Aggregate, Array, Str, Tuple
 from tests.codegen.harness import (
@@ -340,3 +341,12 @@ def test_length_by_counting():
     body = [*(put(map_, num(i), num(i)) for i in range(7)), emit(core.MapCall(I64, SPAN, "len", map_))]
     for counts in (True, False):
         assert run(body, names, offers=features(count_elements=counts)).records == [(7,)]
+
+
+def test_a_kernel_that_cannot_walk_through_maps():
+    names = Names()
+    map_, entry = names.map(I64, I64), names.var(Tuple((I64, I64)))
+    length = emit(core.MapCall(I64, SPAN, "len", map_))
+    for body in ([map_loop(entry, map_, CONTINUE)], [length]):
+        with pytest.raises(CompileError, match="Linux 5.13"):
+            run([put(map_, num(1), num(1)), *body], names, offers=features(for_each=False, count_elements=False))

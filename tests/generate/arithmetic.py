@@ -147,8 +147,9 @@ class _Writer:
     # expressions
 
     def number(self) -> int:
-        value = self.rng.choice(_VALUES) if self.rng.random() < 0.7 else self.rng.getrandbits(self.rng.choice((8, 33, 63)))
-        return -value if self.rng.random() < 0.4 else value
+        rng = self.rng
+        value = rng.choice(_VALUES) if rng.random() < 0.7 else rng.getrandbits(rng.choice((8, 33, 63)))
+        return -value if rng.random() < 0.4 else value
 
     def leaf(self) -> Expr:
         if self.rng.random() < 0.75:
@@ -188,7 +189,7 @@ class _Writer:
                 return self.element(self.solid(less))
             case 11:
                 inner, name = self.solid(less), self.name()
-                return Expr(f"({{ let {name} = {inner.text}; {name} }})", self.settled(inner.type), inner.run)
+                return Expr(f"({{ let {name} = {inner.text}; {name} }})", inner.type, inner.run)
             case 12 if self.declared:
                 return self.step(*rng.choice(self.declared))
             case 13:
@@ -204,10 +205,6 @@ class _Writer:
             case _:
                 truth = self.truth(less)
                 return self.binary(truth, rng.choice("+-*&|^"), self.solid(less), rng.random() < 0.5)
-
-    @staticmethod
-    def settled(type_: Type) -> Type:
-        return type_
 
     def binary(self, left: Expr, op: str, right: Expr, swap: bool) -> Expr:
         if swap:
@@ -409,8 +406,6 @@ class _Writer:
         value = inner.run(self.env)
         at = key.run(self.env)
         self.text.append(f"{name}[{key.text}] = {inner.text};")
-        if self.rng.random() < 0.3:
-            self.text.append(f"{name}[{key.type.wrap(at + 1)}] = (int8)0;" if False else "")
         again = literal(at)
         if key.type.signed or at < 1 << 63:
             self.text.append(f"print({name}[({key.type}){again.text}]);")

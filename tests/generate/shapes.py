@@ -9,8 +9,8 @@ import random
 from dataclasses import dataclass
 
 __all__ = [
-    "AGGREGATES", "CASTABLE", "INTEGERS", "Array", "Data", "Enumerator", "Ints", "Member", "Opaque", "Pointer",
-    "Record", "Shape", "Stack", "Text", "Truth", "Tuple", "Whole", "keyable", "random_shape",
+    "AGGREGATES", "CASTABLE", "INTEGERS", "Array", "Data", "Enumerator", "Opaque", "Pointer",
+    "Record", "Shape", "Stack", "Text", "Truth", "Tuple", "Whole", "random_shape",
 ]  # fmt: skip
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -88,10 +88,6 @@ class Opaque(Shape):
     name: str
 
 
-Ints = (Whole, Truth)
-"""Shapes that arithmetic takes."""
-Member = Shape
-
 _OPAQUE = ("ksym", "usym", "username", "strftime", "ntop", "ntop6", "macaddr", "cgroup_path")
 _STACKS = ("kstack", "ustack", "kstack(3)", "ustack(raw)", "kstack(perf, 5)", "ustack(build_id, 2)", "ustack(perf, 1)")
 _PLAIN: tuple[Shape, ...] = (Whole(), Whole(), Whole(), Truth(), Text(), Text())
@@ -123,6 +119,3 @@ def random_shape(rng: random.Random, depth: int = 2, *, enums: bool = False) -> 
             return Data() if rng.random() < 0.5 else Text()
 
 
-def keyable(shape: Shape) -> bool:
-    """Whether a map's key may have the shape."""
-    return True

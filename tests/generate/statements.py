@@ -20,7 +20,6 @@ from tests.generate.shapes import (
 __all__ = ["Statements"]
 
 _OPS = ("+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=")
-_LOOPABLE = (str,)
 
 
 class Statements(Expressions):
@@ -99,7 +98,9 @@ class Statements(Expressions):
                 value = f"({type_})({self.expr(place, Whole())})"
                 name = place.fresh()
                 place.variables.append((name, Whole(), type_))
-                return f"let {name}: {type_} = {value};" if rng.random() < 0.7 else f"let {name}: {type_}; {name} = {value};"
+                if rng.random() < 0.7:
+                    return f"let {name}: {type_} = {value};"
+                return f"let {name}: {type_}; {name} = {value};"
             case 3:
                 value = rng.choice(('"abc"', '"a longer"'))
                 name = place.fresh()
@@ -171,7 +172,8 @@ class Statements(Expressions):
             case 2:
                 if map_.value in ("lhist", "hist", "tseries") and rng.random() < 0.5:
                     return f"print({map_.name});"
-                return f"print({map_.name}, {rng.randint(0, 5)}{rng.choice(('', ', 3'))});" if map_.keys else f"print({map_.name});"
+                more = f", {rng.randint(0, 5)}{rng.choice(('', ', 3'))}" if map_.keys else ""
+                return f"print({map_.name}{more});"
             case 3 if map_.keys:
                 keys = self.key(place, map_, 2)[1:-1]
                 return f"_ = delete({map_.name}, {keys if len(map_.keys) == 1 else f'({keys})'});"
@@ -222,14 +224,16 @@ class Statements(Expressions):
             case 5:
                 return f'cat("/proc/%d/comm", {self.expr(place, Whole(), 1)});'
             case 6:
-                return f"join({self.expr(place, Pointer('int8'), 1)});" if False else "exit();" if rng.random() < 0.1 else ""
+                return "exit();" if rng.random() < 0.1 else ""
             case 7 if self.macros:
                 found = place.pick(rng, Whole())
                 if found and found[0] not in place.fixed:
                     return f"bump({found[0]}, {self.expr(place, Whole(), 1)});"
                 return ""
             case _:
-                return f"assert({self.condition(place, 1)}, {self.expr(place, Text(), 0)});" if rng.random() < 0.2 else ""
+                if rng.random() < 0.8:
+                    return ""
+                return f"assert({self.condition(place, 1)}, {self.expr(place, Text(), 0)});"
 
     # loops
 

@@ -143,6 +143,7 @@ def test_lockdown_and_bcc(monkeypatch: pytest.MonkeyPatch):
     assert "lockdown" in (host.missing() or "")
     monkeypatch.setattr(host, "lockdown", lambda: "integrity")
     monkeypatch.setattr(host, "_no_bpf", lambda: None)
+    monkeypatch.setattr(host, "_listed", lambda library: False)
     monkeypatch.setattr(bcc, "available", lambda: False)
     assert "libbpfcc" in (host.missing() or "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from pytrace.semantics.types import (
     Aggregate,
     Array,
     Pointer,
+    Stack,
     Str,
     Tuple,
     Type,
@@ -173,3 +175,13 @@ def test_series_share_the_window_of_the_newest():
     contents = keyed(series, {1: {10: (1, 1), 11: (2, 1)}, 2: {12: (3, 1)}})
     rows = [line for line in text(contents).splitlines() if line.endswith(("1", "2", "3", "-")) and ":" in line]
     assert [line.rsplit(" ", 1)[1] for line in rows] == ["1", "2", "-", "3"]
+
+
+def test_stacks_as_keys_have_no_order():
+    """Entries with equal values are shown whatever their keys are: two stacks cannot be compared."""
+    key = Stack("kstack", "raw", 2)
+    items = [(struct.pack("<QQQ", 1, address, 0), 7) for address in (0x20, 0x10)]
+    assert text(Contents("@m", key, Aggregate("count"), items)).count("]: 7\n") == 2
+    both = Tuple((key, I64))
+    paired = [(stack + struct.pack("<q", 5), count) for stack, count in items]
+    assert text(Contents("@m", both, Aggregate("count"), paired)).count("5]: 7\n") == 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from hashlib import sha256
 
 from pytrace.builtins.registry import REGISTRY, CallSite
 from pytrace.hints import TYPE_CHECKING
@@ -96,5 +95,7 @@ def program_name(each: UnitProbe, order: int) -> str:
     name = f"{re.sub('[^A-Za-z0-9_]', '_', text)}_{order}"
     if len(name) <= NAME_LENGTH:
         return name
+    from hashlib import sha256
+
     digest = sha256(name.encode()).hexdigest()[:16]
     return f"{name[: NAME_LENGTH - 17]}_{digest}"

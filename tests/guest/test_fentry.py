@@ -1,0 +1,77 @@
+"""`fentry` and `fexit`: typed arguments and results of kernel functions, and of BPF programs."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.guest.conftest import READS, SIZE
+
+pytestmark = pytest.mark.guest
+
+LOAD = '/comm == "load" && args.count == 512/'
+
+
+def test_arguments_and_names(traced):
+    done = traced(f"fentry:vfs_read {LOAD} {{ @[args.count, func, probe] = count(); }}")
+    assert done.lines == [f"@[512, vfs_read, fentry:vmlinux:vfs_read]: {SIZE}"]
+
+
+def test_result_beside_the_arguments(traced):
+    done = traced(f"fexit:vfs_read {LOAD} {{ @[args.count, retval, probe] = count(); }}")
+    assert done.lines == [f"@[512, 512, fexit:vmlinux:vfs_read]: {SIZE}"]
+
+
+def test_threads_on_two_processors(traced):
+    assert traced(f"fexit:vfs_read {LOAD} {{ @ = sum(retval); }}", threads=2).lines == [f"@: {2 * 512 * SIZE}"]
+
+
+def test_functions_of_a_pattern(traced):
+    script = 'fentry:vfs_rea*,fexit:vfs_rea* /comm == "load" && strcontains(probe, ":vfs_read")/ { @[probe] = count(); }'
+    lines = set(traced(script).lines)
+    counts = {line.split("]")[0].removeprefix("@["): int(line.split(": ")[1]) for line in lines}
+    assert counts["fentry:vmlinux:vfs_read"] == counts["fexit:vmlinux:vfs_read"] >= SIZE
+
+
+def test_all_arguments_at_once(traced):
+    line = traced(f"fentry:vfs_read {LOAD} {{ print(args); exit(); }}").lines[0]
+    assert line.startswith("{ .file = 0xffff") and ".count = 512, " in line
+
+
+def test_fields_and_paths_of_arguments(traced):
+    done = traced(
+        'fentry:filp_close /comm == "load" && str(args.filp.f_path.dentry.d_name.name) == "null"/'
+        " { @[path(args.filp.f_path)] = count(); }",
+        mode="open",
+    )
+    assert done.lines == [f"@[/dev/null]: {SIZE}"]
+
+
+def test_a_function_without_result(start):
+    done = start("-e", "fexit:fput { print(retval); }").wait(1)
+    assert "the function returns nothing" in done.errors
+
+
+def test_a_function_that_does_not_exist(start):
+    assert "No matches for fentry nosuch." in start("-e", "fentry:nosuch { }").wait(1).errors
+
+
+def test_descriptions(start):
+    done = start("-lv", "fexit:vfs_read").wait()
+    assert done.output.splitlines() == [
+        "fexit:vmlinux:vfs_read", "    struct file * file", "    char * buf", "    size_t count", "    loff_t * pos",
+        "    ssize_t retval",
+    ]
+
+
+def test_a_running_program(start, load):
+    """Entries and exits of the program behind a kprobe are as many as its hits."""
+    import subprocess
+
+    first = start("-e", f"kprobe:vfs_read {READS} {{ @ = count(); }}")
+    first.until("Attached")
+    second = start("-e", 'fentry:bpf:kprobe_vfs_read_1,fexit:bpf:kprobe_vfs_read_1 /comm == "load"/ { @[probe] = count(); }')
+    second.until("Attached 2 probes")
+    subprocess.run([load, "read", str(SIZE)], check=True)
+    counts = [int(line.split(": ")[1]) for line in second.interrupt().lines[1:]]
+    assert first.interrupt().lines[1:] == [f"@: {SIZE}"]
+    assert len(counts) == 2 and counts[0] == counts[1] >= SIZE

@@ -1,0 +1,163 @@
+"""`kprobe` and `kretprobe`: every call is seen once, with its arguments and its result."""
+
+from __future__ import annotations
+
+import platform
+
+import pytest
+
+from pytrace.kernel import features
+from pytrace.kernel.functions import traceable
+from tests.guest.conftest import READS, SIZE
+
+pytestmark = pytest.mark.guest
+
+x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="registers and instructions of x86-64")
+WAYS = [(), ("--no-feature", "kprobe_multi")]
+
+
+def test_arguments_and_names(traced):
+    done = traced(f"kprobe:vfs_read {READS} {{ @[arg2, func, probe, probetype] = count(); }}")
+    assert done.lines == [f"@[512, vfs_read, kprobe:vfs_read, kprobe]: {SIZE}"]
+
+
+def test_result(traced):
+    done = traced('kretprobe:vfs_read /comm == "load" && retval == 512/ { @[func, probe] = count(); @ = sum(retval); }')
+    assert done.lines == [f"@: {512 * SIZE}", f"@[vfs_read, kretprobe:vfs_read]: {SIZE}"] or done.lines == [
+        f"@[vfs_read, kretprobe:vfs_read]: {SIZE}"
+    ]
+
+
+def test_threads_on_two_processors(traced):
+    done = traced(f"kprobe:vfs_read {READS} {{ @ = count(); }}", threads=2)
+    assert done.lines == [f"@: {2 * SIZE}"]
+
+
+def test_entry_and_return_of_a_call_are_a_pair(traced):
+    done = traced(
+        f"kprobe:vfs_read {READS} {{ @start[tid] = nsecs; }}"
+        " kretprobe:vfs_read /@start[tid]/ { @[retval, nsecs > @start[tid]] = count(); delete(@start, tid); }"
+    )
+    assert done.lines == [f"@[512, true]: {SIZE}"]
+
+
+@pytest.mark.parametrize("flags", WAYS, ids=["by one link", "one by one"])
+def test_functions_of_a_pattern(traced, flags):
+    script = f"kprobe:vfs_rea* {READS} {{ @entry[func, probe] = count(); }}"
+    script += ' kretprobe:vfs_rea* /comm == "load" && retval == 512/ { @return[func, probe] = count(); }'
+    assert traced(script, *flags).lines == [
+        f"@entry[vfs_read, kprobe:vfs_read]: {SIZE}", f"@return[vfs_read, kretprobe:vfs_read]: {SIZE}",
+    ]
+
+
+@pytest.mark.parametrize("flags", WAYS, ids=["by one link", "one by one"])
+def test_a_pattern_covers_what_is_listed(start, flags):
+    listed = start("-l", "kprobe:vfs_*").wait().lines
+    assert len(listed) > 20 and "kprobe:vfs_read" in listed
+    attached = start(*flags, "-e", "kprobe:vfs_* { @ = count(); } interval:ms:100 { exit(); }").wait()
+    assert attached.lines[0] == f"Attached {len(listed) + 1} probes"
+
+
+def test_every_attached_function_is_detached(start):
+    from pytrace.kernel.links import ids
+
+    before = set(ids("prog")), set(ids("link"))
+    running = start("-e", "kprobe:vfs_* { @ = count(); } kretprobe:vfs_read { @r = count(); }")
+    running.until("Attached")
+    assert set(ids("prog")) > before[0]
+    running.interrupt()
+    assert (set(ids("prog")), set(ids("link"))) == before
+
+
+@x86
+def test_registers(traced):
+    done = traced(f'kprobe:vfs_read {READS} {{ @[reg("di") == arg0, reg("dx"), ctx.dx] = count(); }}')
+    assert done.lines == [f"@[true, 512, 512]: {SIZE}"]
+
+
+def test_stack_of_the_kernel(traced):
+    lines = traced(f"kprobe:vfs_read {READS} {{ @[kstack(2), ustack(1)] = count(); }}").lines
+    assert lines[0].startswith("@[") and lines[-1].endswith(f"]: {SIZE}")
+    assert lines[1].strip().startswith("vfs_read+")
+
+
+def test_fields_behind_an_argument(traced):
+    done = traced(
+        f"kprobe:vfs_read {READS} {{ @[str(((struct file *)arg0).f_path.dentry.d_name.name)] = count(); }}"
+    )
+    assert done.lines == [f"@[zero]: {SIZE}"]
+
+
+@x86
+def test_an_offset(traced):
+    """The byte behind `endbr64`, where tracing patches a call in: the only other place known without disassembling."""
+    done = traced(f"kprobe:vfs_read+4 {READS} {{ @[probe] = count(); }}")
+    assert done.lines == [f"@[kprobe:vfs_read+4]: {SIZE}"]
+
+
+@x86
+def test_an_offset_inside_an_instruction(traced):
+    done = traced("kprobe:vfs_read+2 { }", status=255)
+    assert "kprobe:vfs_read+2" in done.errors and "middle of an instruction" in done.errors
+
+
+def test_a_module_in_front(traced):
+    done = traced(f"kprobe:vmlinux:vfs_read {READS} {{ @[probe] = count(); }}")
+    assert done.lines == [f"@[kprobe:vmlinux:vfs_read]: {SIZE}"]
+
+
+def test_functions_of_a_module(start):
+    modules = {module for found in traceable().modules.values() for module in found} - {"vmlinux"}
+    if not modules:
+        pytest.skip("no module with traceable functions is loaded")
+    module = min(modules)
+    listed = start("-l", f"kprobe:{module}:*").wait().lines
+    assert listed and all(line.startswith(f"kprobe:{module}:") for line in listed)
+    running = start("-e", f"{listed[0]} {{ @[probe] = count(); }}")
+    running.until("Attached 1 probe")
+    running.interrupt()
+
+
+def test_a_module_that_is_not_loaded(start):
+    done = start("-e", "kprobe:nosuchmod:f { }").wait(1)
+    assert "specified module nosuchmod in probe kprobe:nosuchmod:f is not loaded." in done.errors
+
+
+@pytest.mark.parametrize(("policy", "status"), [("error", 1), ("warn", 0), ("ignore", 0)])
+def test_functions_that_do_not_exist(start, policy, status):
+    script = f'config = {{ missing_probes = "{policy}" }} begin {{ print(1); }} kprobe:nosuch {{ }}'
+    done = start("-e", script).wait(status)
+    assert done.lines == ([] if status else ["Attached 1 probe", "1"])
+    assert ("ERROR: No matches" in done.errors) == (policy == "error")
+    assert ("Skipping" in done.errors) == (policy == "warn")
+
+
+def test_the_kernel_decides_about_unsafe_probes(start):
+    done = start("--unsafe", "-e", "kprobe:nosuch { }").wait(255)
+    assert "Unable to attach probe: kprobe:nosuch." in done.errors
+
+
+def test_one_process(start, load):
+    """With -p only that process is seen; another with the same name is not."""
+    import subprocess
+
+    command = ["sh", "-c", f"read go; exec {load} read {SIZE}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        running = start("-p", str(process.pid), "-e", "kprobe:vfs_read /arg2 == 512/ { @[pid] = count(); }")
+        running.until("Attached")
+        subprocess.run([load, "read", "500"], check=True)
+        process.communicate(b"\n")
+        running.wait()
+    assert running.lines[1:] == [f"@[{process.pid}]: {SIZE}"]
+
+
+def test_override_of_a_result(traced):
+    if not features.helper("override_return"):
+        pytest.skip("kernel built without CONFIG_BPF_KPROBE_OVERRIDE")
+    done = traced('kprobe:__x64_sys_getppid /comm == "load"/ { override(77); @ = count(); }', "--unsafe", mode="getppid")
+    assert done.lines == [f"@: {SIZE}"]
+
+
+def test_a_signal_at_the_first_read(traced):
+    done = traced(f'kprobe:vfs_read {READS} {{ signal("KILL"); @ = count(); }}', "--unsafe", status=None)
+    assert done.lines == ["@: 1"]
