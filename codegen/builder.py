@@ -9,7 +9,7 @@ Operands that are plain integers take the type of the other operand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import gcd
 
 from pytrace.codegen.emitter import ANYWHERE, Value
@@ -55,7 +55,7 @@ class Builder:
     block is closed (`closed`) and further instructions would be lost, so emitters check `closed` after each statement.
     """
 
-    def __init__(self, parameters: Sequence[str] = ()) -> None:
+    def __init__(self, parameters: Sequence[str] = (), fetching: Callable[[], bool] = lambda: True) -> None:
         self.lines: list[str] = []
         self.entry: list[str] = []
         """Instructions at the very start of the function: allocations."""
@@ -64,6 +64,7 @@ class Builder:
         self.suffix = ""
         """Appended to each instruction that can fail in the verifier: the debug location."""
         self._next = 0
+        self._fetching = fetching
         self.parameters = tuple(parameters)
 
     # text
@@ -310,15 +311,23 @@ class Builder:
         self._atomic("add", pointer, value, offset, "monotonic")
 
     def fetch_add(self, pointer: Value, value: Value | int, offset: int = 0) -> Value:
-        """The same; gives what was there before.
+        """The same; gives what was there before. Where the kernel cannot do that in one step, it may be outdated.
 
         `monotonic` would be compiled to an addition without a result and the result taken from the addend (LLVM 22).
         """
-        return self._atomic("add", pointer, value, offset, "seq_cst")
+        if self._fetching():
+            return self._atomic("add", pointer, value, offset, "seq_cst")
+        before = self.load(value.type if isinstance(value, Value) else "i64", pointer, offset, volatile=True)
+        self.atomic_add(pointer, value, offset)
+        return before
 
     def exchange(self, pointer: Value, value: Value | int, offset: int = 0) -> Value:
-        """Writes and gives what was there before, in one step."""
-        return self._atomic("xchg", pointer, value, offset, "seq_cst")
+        """Writes and gives what was there before; in one step, where the kernel can."""
+        if self._fetching():
+            return self._atomic("xchg", pointer, value, offset, "seq_cst")
+        before = self.load(value.type if isinstance(value, Value) else "i64", pointer, offset, volatile=True)
+        self.store(value, pointer, offset, volatile=True)
+        return before
 
     def _atomic(self, op: str, pointer: Value, value: Value | int, offset: int, order: str) -> Value:
         if isinstance(value, int):
@@ -329,8 +338,12 @@ class Builder:
         )
 
     def compare_exchange(self, pointer: Value, expected: Value, value: Value, offset: int = 0) -> Value:
-        """Writes `value` if memory holds `expected`, in one step; gives what was there before."""
+        """Writes `value` if memory holds `expected`, in one step where the kernel can; gives what was there before."""
         pointer = self.gep(pointer, offset)
+        if not self._fetching():
+            before = self.load(value.type, pointer, volatile=True)
+            self.store(self.select(self.eq(before, expected), value, before), pointer, volatile=True)
+            return before
         pair = self.result(
             "void",
             f"cmpxchg ptr {pointer.text}, {value.type} {expected.text}, {value.type} {value.text} seq_cst seq_cst"

@@ -36,6 +36,10 @@ class Offers(Protocol):
         """The helper `bpf_loop` (Linux 5.17)."""
 
     @property
+    def fetching(self) -> bool:
+        """Atomic instructions that give what was there before (Linux 5.12)."""
+
+    @property
     def for_each(self) -> bool:
         """The helper `bpf_for_each_map_elem` (Linux 5.13); nothing replaces it."""
 
@@ -62,6 +66,7 @@ class Features:
     instruction_set: str = "v4"
     number_iterator: bool = True
     loop: bool = True
+    fetching: bool = True
     for_each: bool = True
     lookup_percpu: bool = True
     lazy_maps: bool = True

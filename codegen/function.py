@@ -112,7 +112,7 @@ def make_functions(
         budget = Budget(BUDGETS[1].stack, budget.registers, budget.spill)
     scratch = Scratch(1 << 29) if huge else Scratch()
     name = f"program_{probe.order}"
-    frame = Frame(name, Builder(("ctx",)), Value("%ctx", "ptr", 8), budget.stack)
+    frame = Frame(name, Builder(("ctx",), lambda: features.fetching), Value("%ctx", "ptr", 8), budget.stack)
     function = Function(module, probe, plan, scratch, frame, updaters, huge=huge, spill=budget.spill)
     function.program()
     return Made(name, function.text(), function.scratch_map())

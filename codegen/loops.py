@@ -228,7 +228,7 @@ class Loops(Statements):
         """A function for the kernel to call; gives its name."""
         caller, subprogram = self.frame, self.subprogram
         name = f"program_{self.probe.order}_{len(self.functions) + len(self.open) + 1}"
-        builder = Builder(parameters)
+        builder = Builder(parameters, lambda: self.features.fetching)
         self.open.append(caller)
         self.frame = Frame(name, builder, None, self.budget, Value("%state", "ptr", 8))
         self.b, self.subprogram = builder, self.module.subprogram(name)

@@ -45,6 +45,10 @@ class ThisKernel:
 
         return loop()
 
+    @property
+    def fetching(self) -> bool:
+        return self.for_each  # which came one release later
+
     @cached_property
     def for_each(self) -> bool:
         from pytrace.kernel.features import helper

@@ -1,5 +1,3 @@
-import sys
+from pytrace.cli import command
 
-from pytrace.cli import main
-
-sys.exit(main())
+command()

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from pytrace.console import Stop, encode, report_rejection, say
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, NoReturn
 from pytrace.options import CommandLine, UsageError, parse_command_line, usage
 from pytrace.problem import Problem
 
@@ -46,9 +46,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has gone: nothing is left to say, also not by the interpreter as it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
+    except OSError as error:
+        os.write(2, f"ERROR: {error.strerror or error}\n".encode("utf-8", "replace"))
+        return 1
     finally:
         if collects:
             gc.enable()
+
+
+def command() -> NoReturn:
+    """`main` as a process of its own: ends without taking apart module by module what the kernel frees at once, which
+    would take several milliseconds."""
+    status = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        status = 141
+    except OSError as error:
+        os.write(2, f"ERROR: cannot write the output: {error.strerror}\n".encode())
+        status = status or 1
+    os._exit(status)
 
 
 def _complain(error: UsageError) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from pytrace.semantics import program as core
 from pytrace.semantics.types import BOOL, I64, Str
-from tests.codegen.harness import SPAN, Names, convert, emit, equal, num, put, read, run, text
+from tests.codegen.harness import SPAN, Names, convert, emit, equal, kernel, num, put, read, run, text
 
 pytestmark = pytest.mark.live
 
@@ -34,10 +34,13 @@ def test_strings_are_cut_and_filled(source: int, target: int):
         put(var, core.Text(Str(source), SPAN, data)),
         put(wide, core.Text(Str(target), SPAN, b"#" * (target - 1))),  # something to be overwritten
         put(wide, convert(read(var), Str(target))),
-        put(counts, num(1), read(wide)),
-        emit(read(wide), read(counts, convert(core.Text(Str(source), SPAN, data), Str(target)))),
+        emit(read(wide), equal(read(wide), convert(read(var), Str(target)))),
     ]
-    assert run(body, names).records == [(data[:target], 1)]
+    assert run(body, names).records == [(data[:target], True)]
+    if target > 512:
+        assert kernel().fetching or pytest.skip("this kernel has no keys of more than 512 bytes")
+    as_key = [put(counts, num(1), read(wide)), emit(read(counts, convert(text(data, source), Str(target))))]
+    assert run([*body[:3], *as_key], names).records == [(1,)]
 
 
 @pytest.mark.parametrize("size", [8, 40, 200])

@@ -53,9 +53,8 @@ def _command(arguments: tuple[str, ...], output: int, errors: int) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(output, 1)
         os.dup2(errors, 2)
-        sys.stdin = open(0, encoding="utf-8", closefd=False)
-        sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
-        sys.stderr = open(2, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
+        # pytest has put objects of its own in their place.
+        sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
             signal.signal(number, signal.SIG_DFL)
         signal.alarm(int(PATIENCE))
@@ -124,15 +123,15 @@ def prepared() -> None:
     """Everything that a compilation imports and reads, once for all commands."""
     from pytrace import cli
 
-    folder = os.open(os.devnull, os.O_WRONLY)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     saved = os.dup(1)
-    os.dup2(folder, 1)
+    os.dup2(nowhere, 1)
     try:
-        status = cli.main(["--no-cache", "--mode", "codegen", "-e", 'kprobe:vfs_read { @[comm] = count(); }'])
+        status = cli.main(["--no-cache", "--mode", "codegen", "-e", "kprobe:vfs_read { @[comm] = count(); }"])
     finally:
         os.dup2(saved, 1)
         os.close(saved)
-        os.close(folder)
+        os.close(nowhere)
     assert status == 0
 
 

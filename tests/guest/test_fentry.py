@@ -21,14 +21,14 @@ def test_result_beside_the_arguments(traced):
     assert done.lines == [f"@[512, 512, fexit:vmlinux:vfs_read]: {SIZE}"]
 
 
-def test_threads_on_two_processors(traced):
+def test_two_threads(traced):
     assert traced(f"fexit:vfs_read {LOAD} {{ @ = sum(retval); }}", threads=2).lines == [f"@: {2 * 512 * SIZE}"]
 
 
 def test_functions_of_a_pattern(traced):
-    script = 'fentry:vfs_rea*,fexit:vfs_rea* /comm == "load" && strcontains(probe, ":vfs_read")/ { @[probe] = count(); }'
-    lines = set(traced(script).lines)
+    lines = traced('fentry:vfs_rea*,fexit:vfs_rea* /comm == "load"/ { @[probe] = count(); }').lines
     counts = {line.split("]")[0].removeprefix("@["): int(line.split(": ")[1]) for line in lines}
+    # The C library reads something too.
     assert counts["fentry:vmlinux:vfs_read"] == counts["fexit:vmlinux:vfs_read"] >= SIZE
 
 
@@ -69,7 +69,8 @@ def test_a_running_program(start, load):
 
     first = start("-e", f"kprobe:vfs_read {READS} {{ @ = count(); }}")
     first.until("Attached")
-    second = start("-e", 'fentry:bpf:kprobe_vfs_read_1,fexit:bpf:kprobe_vfs_read_1 /comm == "load"/ { @[probe] = count(); }')
+    target = "bpf:kprobe_vfs_read_1"
+    second = start("-e", f'fentry:{target},fexit:{target} /comm == "load"/ {{ @[probe] = count(); }}')
     second.until("Attached 2 probes")
     subprocess.run([load, "read", str(SIZE)], check=True)
     counts = [int(line.split(": ")[1]) for line in second.interrupt().lines[1:]]

@@ -6,7 +6,6 @@ import platform
 
 import pytest
 
-from pytrace.kernel import features
 from pytrace.kernel.functions import traceable
 from tests.guest.conftest import READS, SIZE
 
@@ -22,13 +21,11 @@ def test_arguments_and_names(traced):
 
 
 def test_result(traced):
-    done = traced('kretprobe:vfs_read /comm == "load" && retval == 512/ { @[func, probe] = count(); @ = sum(retval); }')
-    assert done.lines == [f"@: {512 * SIZE}", f"@[vfs_read, kretprobe:vfs_read]: {SIZE}"] or done.lines == [
-        f"@[vfs_read, kretprobe:vfs_read]: {SIZE}"
-    ]
+    script = 'kretprobe:vfs_read /comm == "load" && retval == 512/ { @n[func, probe] = count(); @sum = sum(retval); }'
+    assert traced(script).lines == [f"@n[vfs_read, kretprobe:vfs_read]: {SIZE}", f"@sum: {512 * SIZE}"]
 
 
-def test_threads_on_two_processors(traced):
+def test_two_threads(traced):
     done = traced(f"kprobe:vfs_read {READS} {{ @ = count(); }}", threads=2)
     assert done.lines == [f"@: {2 * SIZE}"]
 
@@ -152,10 +149,12 @@ def test_one_process(start, load):
 
 
 def test_override_of_a_result(traced):
-    if not features.helper("override_return"):
+    function = min((name for name in traceable().modules if name.endswith("64_sys_getppid")), default="")
+    script = f'kprobe:{function} /comm == "load"/ {{ override(77); @ = count(); }}'
+    done = traced(script, "--unsafe", mode="getppid", status=None)
+    if "override_return not allowed" in done.errors:
         pytest.skip("kernel built without CONFIG_BPF_KPROBE_OVERRIDE")
-    done = traced('kprobe:__x64_sys_getppid /comm == "load"/ { override(77); @ = count(); }', "--unsafe", mode="getppid")
-    assert done.lines == [f"@: {SIZE}"]
+    assert done.lines == [f"@: {SIZE}"], done.errors
 
 
 def test_a_signal_at_the_first_read(traced):

@@ -13,8 +13,10 @@ pytestmark = pytest.mark.guest
     ("body", "expected"),
     [
         ("$i = 0; while ($i < 5) { $i++; } print($i);", ["5"]),
-        ("for ($k : 0..7) { @[$k] = $k * 2; } for ($kv : @) { @s += $kv.1; } print(@s); clear(@); clear(@s);", ["@s: 42"]),
-        ("$n = (uint64)10; for ($k : 0..$n) { if ($k == 3) { continue; } if ($k > 5) { break; } @s += $k; }", ["@s: 12"]),
+        ("for ($k : 0..7) { @[$k] = $k * 2; } for ($kv : @) { @s += $kv.1; } print(@s); clear(@); clear(@s);",
+         ["@s: 42"]),
+        ("$n = (uint64)10; for ($k : 0..$n) { if ($k == 3) { continue; } if ($k > 5) { break; } @s += $k; }",
+         ["@s: 12"]),
         ("unroll(3) { @u++; }", ["@u: 3"]),
         ('print((strcontains("hello world", "lo w"), strncmp("abc", "abd", 2)));', ["(true, 0)"]),
         ('print(len("abc")); printf("%s|%5d|%-4x|\\n", str("ab"), -7, 255);', ["3", "ab|   -7|ff  |"]),
@@ -52,9 +54,8 @@ def test_timers(start):
 
 @pytest.mark.parametrize("function", ["load_call", "load_cal*"])
 def test_user_functions(traced, load, function):
-    done = traced(
-        f"uprobe:{load}:{function} {{ @ = sum(arg1); }} uretprobe:{load}:{function} {{ @r = max(retval); }}", mode="call"
-    )
+    script = f"uprobe:{load}:{function} {{ @ = sum(arg1); }} uretprobe:{load}:{function} {{ @r = max(retval); }}"
+    done = traced(script, mode="call")
     assert done.lines == [f"@: {10 * SIZE}", f"@r: {SIZE - 1 + 10}"]
 
 
