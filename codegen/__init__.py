@@ -9,7 +9,8 @@ Read it along the way of the data:
 | `driver.py` | the driver |
 | `plan.py` | where variables live |
 | `function.py` | the emitter, put together from the parts that `base.py` lists |
-| `module.py`, `frame.py`, `builder.py` | the text of the whole, of a function, of an instruction |
+| `module.py`, `frame.py`; `builder.py`, `arithmetic.py` | the text of the whole, of a function; of an instruction |
+| `prologue.py` | how a program finds its scratch memory |
 | `llvm.py` | text to object file |
 | `elf.py`, `link.py`, `btf_out.py` | object file to programs |
 | `disasm.py` | bytecode to text |

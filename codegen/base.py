@@ -7,7 +7,7 @@
 | `memory.py` | stack and scratch memory, zeroing, copying, constants |
 | `control.py` | branches, leaving, helpers and kernel functions |
 | `context.py` | the probe's context, targets, reads of kernel and user memory |
-| `expressions.py`, `arithmetic.py` | scalar values |
+| `expressions.py` | scalar values |
 | `aggregates.py`, `compare.py` | values in memory; their equality |
 | `maps.py`, `map_calls.py`, `percpu.py` | maps of the script |
 | `records.py` | records for user space |

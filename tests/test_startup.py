@@ -14,6 +14,7 @@ SCRIPT = "tracepoint:syscalls:sys_enter_openat { @[comm] = count(); } interval:m
 COMPILER = ("pytrace.syntax", "pytrace.builtins", "pytrace.compiler", "pytrace.grammar", "lark", "llvmlite")
 COMPILER_PARTS = (
     "pytrace.semantics.program", "pytrace.semantics.unit", "pytrace.codegen.driver", "pytrace.codegen.llvm",
+    "pytrace.codegen.libllvm",
 )
 SLOW = {"dataclasses", "inspect", "ast", "typing", "enum", "re", "prompt_toolkit", "threading", "platform", "hashlib"}
 SHOW_MODULES = """

@@ -20,18 +20,28 @@ def literal_prefix(pattern: str) -> str:
 
 @lru_cache(maxsize=64)
 def matcher(pattern: str) -> Callable[[str], object]:
-    """A predicate for whole texts. Runs of `*` are one, so that matching takes linear time in practice."""
+    """A predicate for whole texts."""
     if "*" not in pattern:
         return pattern.__eq__
-    import re
-
-    tokens = re.sub(r"\*+", "*", pattern).split("*")
+    tokens = pattern.split("*")
     first, *middle, last = tokens
     if not any(middle) and not (first and last):
         # `*`, `abc*`, `*abc`: the common ones, without the regular expression engine.
         if last:
             return lambda text: text.endswith(last)
         return lambda text: text.startswith(first)
-    # Lazy groups without backtracking into earlier ones are enough: the earliest place of a token leaves the most room.
-    body = "".join(f"(?>.*?{re.escape(token)})" for token in middle if token)
-    return re.compile(f"{re.escape(first)}{body}.*{re.escape(last)}", re.DOTALL).fullmatch
+    inner = [token for token in middle if token]
+
+    def matches(text: str) -> bool:
+        # The earliest place of each token leaves the most room for the next one.
+        at = len(first)
+        if not text.startswith(first):
+            return False
+        for token in inner:
+            at = text.find(token, at)
+            if at < 0:
+                return False
+            at += len(token)
+        return len(text) - len(last) >= at and text.endswith(last)
+
+    return matches

@@ -30,7 +30,7 @@ STATUS = 2
 """The exit status of a script whose preamble is not C."""
 
 _DIRECTIVE = pattern(r"[ \t\r\f\v]*#[ \t]*([A-Za-z_]*)[ \t]*")
-_NOT_CODE = pattern(rf'"(?:[^"\\\n]|\\.)*+"|\'(?:[^\'\\\n]|\\.)++\'|({COMMENT})')
+_NOT_CODE = pattern(rf'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)+\'|({COMMENT})')
 _DEFINE = pattern(r"([A-Za-z_]\w*)(?:\(([^()]*)\))?[ \t]*", re.ASCII)
 _NAME = pattern(r"([A-Za-z_]\w*)[ \t]*", re.ASCII)
 _INCLUDE = pattern(r'<([^>\n]+)>|"([^"\n]+)"')

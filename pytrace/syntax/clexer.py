@@ -28,7 +28,7 @@ class CLexer:
     """Reads tokens by the terminals of the C grammar's tables."""
 
     def __init__(self, tables: Tables) -> None:
-        blank = rf"(?:[ \t\r\n\f\v]++|{COMMENT})*+"
+        blank = rf"(?:[ \t\r\n\f\v]++|{COMMENT})*"
         self._match = re.compile(rf"{blank}(?:{tables.pattern}|(.)|\Z)", re.DOTALL | re.ASCII).match
         self._groups: tuple[tuple[int, ...], ...] = ((), *((number,) for number in tables.groups), ())
         self._words = {word: (number,) for word, number in tables.keywords.items()}

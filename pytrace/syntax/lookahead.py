@@ -11,10 +11,10 @@ from functools import cache
 
 __all__ = ["BLANK", "COMMENT", "before_assign", "before_brace", "is_core_builtin", "is_type", "parenthesis"]
 
-COMMENT = r"/(?:/[^\n]*+|\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z))"
+COMMENT = r"/(?:/[^\n]*+|\*[^*]*+(?:\*(?!/)[^*]*+)*(?:\*/|\Z))"
 """A comment; one that is not terminated takes the rest of the text."""
 
-BLANK = rf"(?:[ \t\r\n]++|{COMMENT})*+"
+BLANK = rf"(?:[ \t\r\n]++|{COMMENT})*"
 """What may stand between any two tokens."""
 
 CORE_BUILTIN = r"(?:args|ctx|[ku]stack|nsecs|pid|tid|s?arg[0-9]++)(?!\w)"
@@ -22,7 +22,7 @@ CORE_BUILTIN = r"(?:args|ctx|[ku]stack|nsecs|pid|tid|s?arg[0-9]++)(?!\w)"
 parameter."""
 
 _WORD = r"[A-Za-z_]\w*+"
-_SUFFIXES = rf"(?:(?:\*|\[{BLANK}(?:[0-9]\w*+{BLANK})?\]){BLANK})*+"
+_SUFFIXES = rf"(?:(?:\*|\[{BLANK}(?:[0-9]\w*+{BLANK})?\]){BLANK})*"
 _OPERAND = r"[0-9A-Za-z_$@\"(!~*&-]"
 
 GROUP, UNIT, RECORD, CAST = range(4)
@@ -36,7 +36,7 @@ _PARENTHESIS = (
 )
 _KINDS = (GROUP, UNIT, RECORD, CAST)
 _AFTER_TYPEOF = rf"{BLANK}\){BLANK}{_OPERAND}"
-_NESTING = rf'"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+"?|{COMMENT}|[()]'
+_NESTING = rf'"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*"?|{COMMENT}|[()]'
 _TYPE = rf"(?!{CORE_BUILTIN}){_WORD}{BLANK}{_SUFFIXES}[,)]"
 _BRACE = rf"{BLANK}\{{"
 _ASSIGN = rf"{BLANK}=(?!=)"

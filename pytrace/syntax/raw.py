@@ -10,16 +10,16 @@ from pytrace.syntax.lookahead import BLANK, COMMENT
 
 __all__ = ["attach_point", "c_definition", "line"]
 
-_QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)'
+_QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*(?:"|\Z)'
 _ATTACH_POINT = pattern(
-    rf'(?:[^ \t\r\n{{,/:"]++|{_QUOTED}|/(?=[/*]))*+(?::(?:[^ \t\r\n{{,"]++|{_QUOTED})*+)?', re.DOTALL
+    rf'(?:[^ \t\r\n{{,/:"]++|{_QUOTED}|/(?=[/*]))*(?::(?:[^ \t\r\n{{,"]++|{_QUOTED})*)?', re.DOTALL
 )
 _LINE = pattern(r"[^\n]*")
 _BLANK = pattern(BLANK)
 _WORD = pattern(r"[A-Za-z_]\w*", re.ASCII)
 _GROUP = pattern(r"[()]|\[[^\[\]]*\]")
 _BODY = pattern(
-    rf"""[{{}}]|{COMMENT}|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?|'(?:\\.|[^'\\\n])[^'\n]*+'""", re.DOTALL
+    rf"""[{{}}]|{COMMENT}|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*"?|'(?:\\.|[^'\\\n])[^'\n]*+'""", re.DOTALL
 )
 _ATTRIBUTE = pattern(rf"{BLANK}__attribute__(?!\w){BLANK}", re.ASCII)
 _SEMICOLON = pattern(rf"{BLANK};")

@@ -10,28 +10,32 @@ from pathlib import Path
 from tests.generate.scripts import generate_script
 from tests.language.test_pages import samples
 
-_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|[@$]?\w+|\s+|[-+*/%&|^<>=!]=|<<=|>>=|&&|\|\||\+\+|--|->|<<|>>|\.\.|.', re.DOTALL)
+_TOKEN = re.compile(
+    r'"(?:\\.|[^"\\])*"|[@$]?\w+|\s+|[-+*/%&|^<>=!]=|<<=|>>=|&&|\|\||\+\+|--|->|<<|>>|\.\.|.', re.DOTALL
+)
 
 _ODD = (
-    "{", "}", "(", ")", "[", "]", ";", ",", ".", ":", "?", "/", "@", "$", "#", '"', "\\", "=", "==", "+=", "++", "--", "->", "..",
-    "0", "1", "-1", "18446744073709551615", "18446744073709551616", "9223372036854775808", "1e9", "0x", "08", "1_", "5s",
-    "$a", "$1", "$#", "@", "@a", "@a[1]", "@a[1,2]", '""', '"x"', '"%d %s"', "true", "false", "comm", "pid", "nsecs", "curtask",
-    "args", "retval", "arg0", "ctx", "kstack", "ustack", "probe", "func", "if", "else", "for", "while", "unroll", "let", "macro",
-    "config", "import", "struct", "enum", "union", "sizeof", "offsetof", "typeof", "typeinfo", "comptime", "return", "break",
-    "continue", "begin", "end", "interval:s:1", "tracepoint:syscalls:sys_enter_read", "count()", "hist(1)", "str(0)",
-    "print(1)", "printf", "delete", "clear", "(int8)", "(int64*)", "(uint8[4])", "(struct task_struct *)", "{ 1 }", "\x00",
-    "\xff", "\n", "//", "/*", "*/", "_ =", "exit()", "len(@a)", "has_key(@a, 1)",
+    "{", "}", "(", ")", "[", "]", ";", ",", ".", ":", "?", "/", "@", "$", "#", '"', "\\", "=", "==", "+=", "++", "--",
+    "->", "..", "0", "1", "-1", "18446744073709551615", "18446744073709551616", "9223372036854775808", "1e9", "0x",
+    "08", "1_", "5s", "$a", "$1", "$#", "@", "@a", "@a[1]", "@a[1,2]", '""', '"x"', '"%d %s"', "true", "false",
+    "comm", "pid", "nsecs", "curtask", "args", "retval", "arg0", "ctx", "kstack", "ustack", "probe", "func", "if",
+    "else", "for", "while", "unroll", "let", "macro", "config", "import", "struct", "enum", "union", "sizeof",
+    "offsetof", "typeof", "typeinfo", "comptime", "return", "break", "continue", "begin", "end", "interval:s:1",
+    "tracepoint:syscalls:sys_enter_read", "count()", "hist(1)", "str(0)", "print(1)", "printf", "delete", "clear",
+    "(int8)", "(int64*)", "(uint8[4])", "(struct task_struct *)", "{ 1 }", "\x00", "\xff", "\n", "//", "/*", "*/",
+    "_ =", "exit()", "len(@a)", "has_key(@a, 1)",
 )  # fmt: skip
 
 _VALUES = (
     "0", "1", "-1", "255", "4096", "18446744073709551615", "9223372036854775808", "$1", "$#", '""', '"text"', "true",
-    "comm", "pid", "nsecs", "curtask", "kstack", "ustack(3)", "probe", "args", "ctx", "arg0", "retval", "(1, 2)", "(1,)", "()",
-    '(a=1, b="x")', "(uint8[4])1", "(int8*)0", "(struct task_struct *)0", "*curtask", "curtask->comm", "curtask->mm",
-    "ksym(1)", 'buf("abc", 2)', 'strftime("%H", nsecs)', 'ntop(1)', "count()", "hist(1)", "avg(2)", "stats(pid)", "print(1)",
-    "{ 1 }", "{ print(1); }", "if (pid) { 1 } else { 2 }", "sizeof(int32)", "sizeof(comm)", "(bool)1", "(int8)nsecs",
-    "(string[4])comm", "str(0)", "str(nsecs)", "exit()", "len(kstack)", "macaddr(curtask)", "usym(0)", "username",
-    "cgroup_path(1)", "&$a", "@", "@a", "@a[1]", "$a", "-nsecs", "!comm", "~pid", "reg(\"ip\")", "config", "typeof(pid)",
-    'getopt("a", 1)', "comptime 1", "nsecs(monotonic)", "rand % 2", "(int64)@a", "offsetof(struct task_struct, pid)",
+    "comm", "pid", "nsecs", "curtask", "kstack", "ustack(3)", "probe", "args", "ctx", "arg0", "retval", "(1, 2)",
+    "(1,)", "()", '(a=1, b="x")', "(uint8[4])1", "(int8*)0", "(struct task_struct *)0", "*curtask", "curtask->comm",
+    "curtask->mm", "ksym(1)", 'buf("abc", 2)', 'strftime("%H", nsecs)', 'ntop(1)', "count()", "hist(1)", "avg(2)",
+    "stats(pid)", "print(1)", "{ 1 }", "{ print(1); }", "if (pid) { 1 } else { 2 }", "sizeof(int32)", "sizeof(comm)",
+    "(bool)1", "(int8)nsecs", "(string[4])comm", "str(0)", "str(nsecs)", "exit()", "len(kstack)", "macaddr(curtask)",
+    "usym(0)", "username", "cgroup_path(1)", "&$a", "@", "@a", "@a[1]", "$a", "-nsecs", "!comm", "~pid",
+    "reg(\"ip\")", "config", "typeof(pid)", 'getopt("a", 1)', "comptime 1", "nsecs(monotonic)", "rand % 2",
+    "(int64)@a", "offsetof(struct task_struct, pid)",
 )  # fmt: skip
 """What stands where a value may stand, and mostly must not."""
 
@@ -100,12 +104,13 @@ def _meaning(seed: int) -> str:
 
 
 _OPERATORS = (
-    "+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "==", "!=", "<", "<=", ">", ">=", "&&", "||", "=", "+=", "-=", "*=", "/=",
-    "<<=", "|=", ".", "->",
+    "+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "==", "!=", "<", "<=", ">", ">=", "&&", "||", "=", "+=", "-=",
+    "*=", "/=", "<<=", "|=", ".", "->",
 )  # fmt: skip
 _TYPES = (
     "int8", "int16", "int32", "int64", "uint8", "uint64", "bool", "string", "buffer", "inet", "void", "username_t",
-    "macaddr_t", "timestamp", "count_t", "size_t", "char", "task_struct", "count", "sum", "min", "max", "avg", "stats", "hist",
-    "lhist", "tseries", "str", "buf", "ksym", "usym", "ntop", "strftime", "print", "printf", "len", "clear", "delete", "has_key",
-    "strcontains", "bswap", "macaddr", "kptr", "uptr", "signal_name", "cat", "join", "time", "assert",
+    "macaddr_t", "timestamp", "count_t", "size_t", "char", "task_struct", "count", "sum", "min", "max", "avg",
+    "stats", "hist", "lhist", "tseries", "str", "buf", "ksym", "usym", "ntop", "strftime", "print", "printf", "len",
+    "clear", "delete", "has_key", "strcontains", "bswap", "macaddr", "kptr", "uptr", "signal_name", "cat", "join",
+    "time", "assert",
 )  # fmt: skip

@@ -99,8 +99,10 @@ def test_noise():
         "begin { print(" + "(" * DEEP,
         "begin " + "{" * DEEP,
         "begin { }" + "}" * DEEP,
-        "".join(f"macro m{n + 1}(x) {{ m{n}(x) + m{n}(x) }}\n" for n in range(40)) + "macro m0(x) { x } begin { m40(1) }",
-        "".join(f"macro m{n + 1}(x) {{ m{n}(x) }}\n" for n in range(900)) + "macro m0(x) { x } begin { m900(1) }",
+        "macro m0(x) { x }" + "".join(f"macro m{n}(x) {{ m{n - 1}(x) + m{n - 1}(x) }}\n" for n in range(1, 41))
+        + "begin { m40(1) }",
+        "macro m0(x) { x }" + "".join(f"macro m{n}(x) {{ m{n - 1}(x) }}\n" for n in range(1, 901))
+        + "begin { m900(1) }",
     ],
     ids=lambda text: text[:30].replace(" ", ""),
 )

@@ -1,6 +1,6 @@
 """Scripts with integers whose results are known: each expression is made together with what it means.
 
-The meaning is written down here a second time, in Python, from the rules of the language alone.
+What that is, `integers.py` says.
 """
 
 from __future__ import annotations
@@ -9,112 +9,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tests.generate.integers import BOOL, COMPARE, I64, TYPES, U64, Env, Expr, Type, join, literal, operate, result
+
 __all__ = ["Calculation", "calculate"]
 
-Env = dict[str, int]
-Run = Callable[[Env], int]
-
-WORD = 1 << 64
-
-
-@dataclass(frozen=True)
-class Type:
-    """An integer, or a boolean if `size` is 0. `flexible`: known not to be negative."""
-
-    size: int
-    signed: bool
-    flexible: bool = False
-
-    def __str__(self) -> str:
-        return f"{'' if self.signed else 'u'}int{8 * self.size}" if self.size else "bool"
-
-    def wrap(self, value: int) -> int:
-        if not self.size:
-            return int(value != 0)
-        value %= 1 << 8 * self.size
-        return value - (1 << 8 * self.size) if self.signed and value >> (8 * self.size - 1) else value
-
-    @property
-    def as_int(self) -> Type:
-        return self if self.size else Type(1, False)
-
-
-BOOL = Type(0, False)
-I64, U64 = Type(8, True), Type(8, False)
-TYPES = tuple(Type(size, signed) for size in (1, 2, 4, 8) for signed in (True, False))
-
-
-@dataclass(frozen=True)
-class Expr:
-    """`literal` is set where the value is known from the text: such expressions fold, by other rules."""
-
-    text: str
-    type: Type
-    run: Run
-    literal: int | None = None
-
-
-def literal(value: int) -> Expr:
-    size = next((size for size in (1, 2, 4, 8) if -(1 << 8 * size - 1) <= value < 1 << 8 * size - 1), 8)
-    type_ = Type(size, value < 1 << 63, flexible=value >= 0)
-    return Expr(str(value) if value >= 0 else f"(-{-value})", type_, lambda env: value, value)
-
-
-def join(a: Type, b: Type) -> Type:
-    """The common type of two integers."""
-    size = max(a.size, b.size)
-    if a.signed == b.signed:
-        return Type(size, a.signed, a.flexible and b.flexible)
-    signed, unsigned = (a, b) if a.signed else (b, a)
-    if signed.flexible:
-        return Type(size, False)
-    return Type(signed.size if signed.size > unsigned.size else min(8, 2 * size), True)
-
-
-def _result(op: str, a: Type, b: Type) -> Type:
-    if not a.size and not b.size:
-        return BOOL
-    a, b = a.as_int, b.as_int
-    if op == "-" or any(t.signed and not t.flexible for t in (a, b)):
-        return I64
-    return I64 if a.signed and b.signed else U64
-
-
-def _operate(op: str, a: int, b: int) -> int:
-    """On 64-bit words, without a sign."""
-    a, b = a % WORD, b % WORD
-    match op:
-        case "+":
-            return a + b
-        case "-":
-            return a - b
-        case "*":
-            return a * b
-        case "/":
-            return a // b if b else 1
-        case "%":
-            return a % b if b else 1
-        case "&":
-            return a & b
-        case "|":
-            return a | b
-        case "^":
-            return a ^ b
-        case "<<":
-            return a << b
-        case ">>":
-            return a >> b
-    raise AssertionError(op)
-
-
-_COMPARE: dict[str, Callable[[int, int], bool]] = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-}
 _WIDTHS = {"hh": 8, "h": 16, "": 32, "l": 64, "ll": 64}
 _VALUES = (
     0, 1, 2, 3, 7, 8, 31, 63, 64, 100, 127, 128, 129, 255, 256, 1000, 32767, 32768, 65535, 65536, 2**31 - 1, 2**31,
@@ -174,8 +72,8 @@ class _Writer:
             case 0 | 1 | 2 | 3:
                 return self.binary(self.whole(less), rng.choice("+-*/%&|^"), self.solid(less), rng.random() < 0.5)
             case 4:
-                count = rng.choice((0, 1, 7, 31, 32, 63))
-                return self.binary(self.solid(less), rng.choice(("<<", ">>")), literal(count), False)
+                shift = rng.choice((0, 1, 7, 31, 32, 63))
+                return self.binary(self.solid(less), rng.choice(("<<", ">>")), literal(shift), False)
             case 5:
                 count = self.binary(self.solid(less), "&", literal(63), False)
                 return self.binary(self.whole(less), rng.choice(("<<", ">>")), count, False)
@@ -209,11 +107,11 @@ class _Writer:
     def binary(self, left: Expr, op: str, right: Expr, swap: bool) -> Expr:
         if swap:
             left, right = right, left
-        type_ = _result(op, left.type, right.type)
+        type_ = result(op, left.type, right.type)
 
         def run(env: Env) -> int:
             a = left.run(env)
-            return type_.wrap(_operate(op, a, right.run(env)))
+            return type_.wrap(operate(op, a, right.run(env)))
 
         return Expr(f"({left.text} {op} {right.text})", type_, run)
 
@@ -271,7 +169,7 @@ class _Writer:
         less = depth - 1
         match rng.randrange(8) if depth > 0 else 0:
             case 0 | 1 | 2 | 3:
-                return self.compare(self.whole(less), rng.choice(tuple(_COMPARE)), self.solid(less))
+                return self.compare(self.whole(less), rng.choice(tuple(COMPARE)), self.solid(less))
             case 4 | 5:
                 left, right = self.condition(less), self.condition(less)
                 if rng.random() < 0.5:
@@ -296,7 +194,7 @@ class _Writer:
 
         def run(env: Env) -> int:
             a = type_.wrap(left.run(env))
-            return int(_COMPARE[op](a, type_.wrap(right.run(env))))
+            return int(COMPARE[op](a, type_.wrap(right.run(env))))
 
         return Expr(f"({left.text} {op} {right.text})", BOOL, run)
 
@@ -443,7 +341,7 @@ def calculate(rng: random.Random, size: int = 12) -> Calculation:
                 writer.store()
             case _:
                 writer.print()
-    for name, type_ in writer.declared:
+    for name, _ in writer.declared:
         writer.text.append(f"print({name});")
         writer.lines.append(str(writer.env[name]))
     body = "\n  ".join(line for line in (*hidden, *writer.text) if line)

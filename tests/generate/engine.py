@@ -12,8 +12,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
-from tests.generate.scripts import Generated
+from tests.generate.scripts import KERNELS, Generated
+
+if TYPE_CHECKING:
+    from pytrace.codegen import Features
+    from pytrace.codegen.image import Image
 
 __all__ = ["Outcome", "apart", "through", "warm"]
 
@@ -41,7 +46,8 @@ def _alarm(*_: object) -> None:
 
 def through(script: Generated, *, run: bool = True) -> Outcome:
     """Check, compile, load, and run a script if all its probes run by themselves. Only in a process of its own."""
-    from pytrace.compiler import compile_source
+    from pytrace.codegen import generate
+    from pytrace.compiler import check
     from pytrace.diagnostics import CompileError, Diagnostics, Source
     from pytrace.runtime.errors import RunError
     from pytrace.runtime.loading import SessionValues, load
@@ -51,15 +57,15 @@ def through(script: Generated, *, run: bool = True) -> Outcome:
     signal.alarm(PATIENCE)
     try:
         try:
-            compiled = compile_source(
-                Source("stdin", script.text), Options(positional=script.positional), Diagnostics()
-            )
+            options = Options(positional=script.positional, check_reads=script.check_reads)
+            program = check(Source("stdin", script.text), options, Diagnostics())
+            image = generate(program, features(script.kernel))
         except CompileError as error:
             return Outcome("rejected", "\n".join(each.message for each in error.diagnostics.errors))
         try:
             if script.runs and run:
-                return _run(compiled.image)
-            load(compiled.image, SessionValues.now(), verbose=True).close()
+                return _run(image)
+            load(image, SessionValues.now(), verbose=True).close()
         except RunError as error:
             return Outcome("refused", "\n".join((*error.messages, error.log[:400], "…", error.log[-2500:])))
         return Outcome("done")
@@ -72,18 +78,25 @@ def through(script: Generated, *, run: bool = True) -> Outcome:
 
 
 @cache
+def features(kernel: str) -> Features | None:
+    """What a kernel of KERNELS offers; None for the running one."""
+    from pytrace.codegen import Features
+    from pytrace.kernel.maps import possible_cpus
+
+    return Features(cpus=possible_cpus(), **KERNELS[kernel]) if kernel else None  # type: ignore[arg-type]
+
+
+@cache
 def warm() -> None:
     """Loads the compiler once, for all children."""
     outcome = through(Generated("begin { print(1); }", (), False))
     assert outcome.stage == "done", outcome.what
 
 
-def _run(image: object) -> Outcome:
-    from pytrace.codegen.image import Image
+def _run(image: Image) -> Outcome:
     from pytrace.output.streams import Output
     from pytrace.runtime.session import Session, SessionOptions
 
-    assert isinstance(image, Image)
     with tempfile.TemporaryFile() as out:
         kept = os.dup(2)
         os.dup2(out.fileno(), 2)

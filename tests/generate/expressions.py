@@ -15,6 +15,7 @@ from tests.generate.shapes import (
     Record,
     Shape,
     Stack,
+    Structure,
     Text,
     Truth,
     Tuple,
@@ -35,6 +36,7 @@ _BUILTINS = (
 )  # fmt: skip
 _TEXTS = ('""', '"a"', '"abc"', '"some text"', '"h\\xff\\0i"', '"%d"', '"e\\n"', "probetype", "$2", "str($1)")
 _WORDS = ("comm", "comm", "pcomm", "leader_comm", "curtask->comm", "curtask->parent.comm")
+_MEMBERS = ("a", "b", "c", "tag[1]", "in.x", "in.y", "u", "v[2]", "wide", "tag[(pid & 1)]")
 _ARITH = ("+", "-", "*", "/", "%", "&", "|", "^")
 _COMPARE = ("==", "!=", "<", "<=", ">", ">=")
 
@@ -87,6 +89,8 @@ class Expressions:
                 return call
             case Data():
                 return self._data(place, depth)
+            case Structure():
+                return f"(*(struct mix *)({self.expr(place, Whole(), depth - 1)}))"
             case Opaque(name=name):
                 return self._opaque(place, name, depth)
         raise AssertionError(shape)
@@ -107,8 +111,7 @@ class Expressions:
                 text = f"{{ let {name} = {self.expr(place, shape, depth)}; {name} }}"
                 return f"({text})"
             case 3:
-                other = self.shape()
-                items = [self.expr(place, other, depth - 1), self.expr(place, shape, depth - 1)]
+                items = [self.expr(place, self.shape(), depth - 1), self.expr(place, shape, depth - 1)]
                 at = rng.randrange(2)
                 return f"({', '.join(items if at else reversed(items))}).{at}"
             case 4:
@@ -150,34 +153,37 @@ class Expressions:
             case 4:
                 return f"({self.expr(place, Whole(), less)} {rng.choice(('<<', '>>'))} {rng.choice((0, 1, 8, 31, 63))})"
             case 5:
-                return f"({self.expr(place, Whole(), less)} {rng.choice(('<<', '>>'))} ({self.expr(place, Whole(), less)} & 63))"
+                count = f"({self.expr(place, Whole(), less)} & 63)"
+                return f"({self.expr(place, Whole(), less)} {rng.choice(('<<', '>>'))} {count})"
             case 6:
                 return f"({rng.choice('-~')}{self.expr(place, Whole(), less)})"
             case 7 | 8:
-                return f"({rng.choice(INTEGERS)})({self.expr(place, rng.choice((Whole(), Whole(), Truth(), Pointer('int8'))), less)})"
+                castable: Shape = rng.choice((Whole(), Whole(), Truth(), Pointer("int8")))
+                return f"({rng.choice(INTEGERS)})({self.expr(place, castable, less)})"
             case 9:
-                if found := place.pick(rng, Whole()):
-                    if found[0] not in place.fixed:
-                        return rng.choice((f"({found[0]}++)", f"(++{found[0]})", f"({found[0]}--)", f"(--{found[0]})"))
+                found = place.pick(rng, Whole())
+                if found and found[0] not in place.fixed:
+                    return rng.choice((f"({found[0]}++)", f"(++{found[0]})", f"({found[0]}--)", f"(--{found[0]})"))
                 return self.expr(place, Whole(), less)
             case 10:
-                castable = [each for each in place.maps if each.castable]
-                if castable:
-                    read = self.read(place, rng.choice(castable), less)
+                counts = [each for each in place.maps if each.castable]
+                if counts:
+                    read = self.read(place, rng.choice(counts), less)
                     return rng.choice((f"(int64){read}", f"({read} + 1)", f"(uint8){read}"))
                 return "nsecs"
             case 11:
                 return self._length(place, less)
             case 12:
-                shape = Array(rng.choice(INTEGERS[:3] + INTEGERS[4:7]), 2)
-                name = place.pick(rng, shape)
-                array = name[0] if name else f"({self._array(place, shape.elem, 2, less)})"
+                wanted = Array(rng.choice(INTEGERS[:3] + INTEGERS[4:7]), 2)
+                known = place.pick(rng, wanted)
+                array = known[0] if known else f"({self._array(place, wanted.elem, 2, less)})"
                 return f"{array}[{rng.choice(('0', '1', '(rand % 2)', '(uint64)(pid & 1)'))}]"
             case 13:
                 found = place.pick(rng, Text())
                 if found:
                     return f"{found[0]}[0]"
-                return f"strncmp({self.expr(place, Text(), less)}, {self.expr(place, Text(), less)}, {rng.randint(0, 9)})"
+                texts = f"{self.expr(place, Text(), less)}, {self.expr(place, Text(), less)}"
+                return f"strncmp({texts}, {rng.randint(0, 9)})"
             case 14:
                 to = rng.choice(INTEGERS)
                 return f"(*{self._pointer(place, to, less)})"
@@ -186,8 +192,11 @@ class Expressions:
                 return f"(({self._pointer(place, to, less)})[{rng.choice(('0', '1', 'cpu'))}])"
             case 16:
                 return f"bswap({self.expr(place, Whole(), less)})"
+            case 17 if self.enums:
+                return f"{self.expr(place, Structure(), less)}.{rng.choice(_MEMBERS)}"
             case 17:
-                return f"sizeof({rng.choice((*INTEGERS, 'struct task_struct', 'int8[3]', f'({self.expr(place, Whole(), less)}, 1)'))})"
+                pair = f"({self.expr(place, Whole(), less)}, 1)"
+                return f"sizeof({rng.choice((*INTEGERS, 'struct task_struct', 'int8[3]', pair))})"
             case 18:
                 members = [(name, have) for name, have, _ in place.variables if isinstance(have, Tuple)]
                 for name, have in members:
@@ -231,7 +240,7 @@ class Expressions:
             case 7:
                 shape = rng.choice((
                     Tuple((Whole(), Text())), Tuple((Truth(),)), Record((("f0", Whole()), ("f1", Truth()))),
-                    Array("uint8", 4), Pointer("int16"), Stack("kstack(3)"), Opaque("ksym"), Data(),
+                    Array("uint8", 4), Pointer("int16"), Stack("kstack(3)"), Opaque("ksym"), Data(), Pointer("int16"),
                 ))  # fmt: skip
                 return f"({self.expr(place, shape, less)} {rng.choice(('==', '!='))} {self.expr(place, shape, less)})"
             case 8:
@@ -244,8 +253,8 @@ class Expressions:
             case 9:
                 return f"strcontains({self.expr(place, Text(), less)}, {self.expr(place, Text(), less)})"
             case _:
-                shape = rng.choice((Whole(), Text(), Pointer("int32")))
-                return f"(bool)({self.expr(place, shape, less)})"
+                source: Shape = rng.choice((Whole(), Text(), Pointer("int32")))
+                return f"(bool)({self.expr(place, source, less)})"
 
     # strings and bytes
 
@@ -256,7 +265,9 @@ class Expressions:
             return rng.choice(rng.choice((_TEXTS, inside)))
         less = depth - 1
         whole = self.expr(place, Whole(), less)
-        match rng.randrange(8):
+        match rng.randrange(9):
+            case 8 if self.enums:
+                return f"{self.expr(place, Structure(), less)}.name"
             case 0:
                 return f"str({self.address(place, less)})"
             case 1:

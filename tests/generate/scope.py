@@ -40,7 +40,8 @@ class ProbeShape:
 
 @dataclass
 class Place:
-    """Variables are (name, shape, declared type or ""). `loops` counts the loops around, `bodies` those whose body has no context."""
+    """Variables are (name, shape, declared type or ""). `loops` counts the loops around, `bodies` those in whose body
+    there is no context."""
 
     probe: ProbeShape
     maps: tuple[MapShape, ...]

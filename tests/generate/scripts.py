@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 
 from tests.generate.scope import MapShape, Place, ProbeShape
-from tests.generate.shapes import AGGREGATES, Shape, Whole, random_shape
+from tests.generate.shapes import AGGREGATES, Whole, random_shape
 from tests.generate.statements import Statements
 
 __all__ = ["MACROS", "Generated", "generate_script"]
@@ -17,7 +17,12 @@ MACROS = (
     "macro kept(e) { let $m = e; $m }",
     "macro bump($v, by) { $v += by; }",
 )
-_ENUM = "enum lamp { RED, AMBER = 4, GREEN };\n"
+_ENUM = """enum lamp { RED, AMBER = 4, GREEN };
+struct mix {
+  int a; unsigned b : 3; signed c : 9; char name[8]; short tag[2]; struct { long x; unsigned char y; } in;
+  union { int u; char v[4]; }; void *link; _Bool yes; unsigned long wide : 40;
+};
+"""
 _REGISTERS = ('reg("ip")', 'reg("sp")')
 _PROBES = (
     ProbeShape("interval:s:1"),
@@ -41,13 +46,27 @@ _PROBES = (
 _STRINGS = (16, 32, 64, 128, 256, 1024, 1024, 1024, 4096, 8192)
 
 
+KERNELS: dict[str, dict[str, object]] = {
+    "": {},
+    "6.1": {"instruction_set": "v3", "number_iterator": False, "count_elements": False},
+    "5.15": {
+        "instruction_set": "v3", "number_iterator": False, "count_elements": False, "loop": False, "lazy_maps": False,
+        "lookup_percpu": False,
+    },
+}
+"""What code generation must do without on older kernels; newer ones take that code too."""
+
+
 @dataclass(frozen=True)
 class Generated:
-    """A script, the parameters it is given, and whether all its probes run by themselves."""
+    """A script, the parameters it is given, and whether all its probes run by themselves. `kernel` is one of KERNELS,
+    the running one if empty; `check_reads` is the option -k."""
 
     text: str
     positional: tuple[str, ...]
     runs: bool
+    kernel: str = ""
+    check_reads: bool = False
 
 
 def _map(rng: random.Random, number: int, *, enums: bool) -> MapShape:
@@ -103,4 +122,6 @@ def generate_script(rng: random.Random, *, size: int = 6, runs: bool | None = No
         head += f"config = {{ {'; '.join(settings)} }}\n"
     head += "".join(_declared(rng, map_) for map_ in maps)
     head += "".join(f"{macro}\n" for macro in MACROS) if macros else ""
-    return Generated(head + "".join(parts), rng.choice(((), ("7", "word"), ("-3", "a b", "0x10"))), runs)
+    positional: tuple[str, ...] = rng.choice(((), ("7", "word"), ("-3", "a b", "0x10")))
+    kernel = rng.choice(("", *KERNELS))
+    return Generated(head + "".join(parts), positional, runs, kernel, rng.random() < 0.3)

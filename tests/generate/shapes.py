@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "AGGREGATES", "CASTABLE", "INTEGERS", "Array", "Data", "Enumerator", "Opaque", "Pointer",
-    "Record", "Shape", "Stack", "Text", "Truth", "Tuple", "Whole", "random_shape",
+    "Record", "Shape", "Stack", "Structure", "Text", "Truth", "Tuple", "Whole", "random_shape",
 ]  # fmt: skip
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -77,6 +77,11 @@ class Stack(Shape):
 
 
 @dataclass(frozen=True)
+class Structure(Shape):
+    """The script's `struct mix`, as a value."""
+
+
+@dataclass(frozen=True)
 class Data(Shape):
     """A buffer."""
 
@@ -94,7 +99,7 @@ _PLAIN: tuple[Shape, ...] = (Whole(), Whole(), Whole(), Truth(), Text(), Text())
 
 
 def random_shape(rng: random.Random, depth: int = 2, *, enums: bool = False) -> Shape:
-    """A shape for a variable, a value or a member."""
+    """A shape for a variable, a value or a member. `enums`: the script has C definitions."""
     if rng.random() < 0.55 or depth == 0:
         return rng.choice(_PLAIN)
     match rng.randrange(9):
@@ -114,7 +119,7 @@ def random_shape(rng: random.Random, depth: int = 2, *, enums: bool = False) -> 
         case 6:
             return Opaque(rng.choice(_OPAQUE))
         case 7 if enums:
-            return Enumerator()
+            return Enumerator() if rng.random() < 0.5 else Structure()
         case _:
             return Data() if rng.random() < 0.5 else Text()
 
