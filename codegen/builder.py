@@ -73,6 +73,8 @@ class Builder(Arithmetic):
 
     def atomic_add(self, pointer: Value, value: Value | int, offset: int = 0) -> None:
         """Adds to memory in one step. Only for 4 and 8 bytes."""
+        if value == 0 or (isinstance(value, Value) and value.text == "0"):
+            return  # LLVM would make a fetching operation of it, which older kernels do not know
         self._atomic("add", pointer, value, offset, "monotonic")
 
     def fetch_add(self, pointer: Value, value: Value | int, offset: int = 0) -> Value:

@@ -51,6 +51,12 @@ def features(**changes: object) -> Features:
     return replace(kernel(), **changes)  # type: ignore[arg-type]  # fields of `Features`
 
 
+def needs_long_keys() -> None:
+    """Skips the test where keys of maps are limited to 512 bytes (before Linux 5.12, about)."""
+    if not kernel().fetching:
+        pytest.skip("this kernel has no keys of more than 512 bytes")
+
+
 # --- nodes --------------------------------------------------------------------------------------------------------
 
 

@@ -65,15 +65,16 @@ def test_descriptions(start):
 
 
 def test_a_running_program(start, load):
-    """Entries and exits of the program behind a kprobe are as many as its hits."""
+    """Entries and exits of the program behind a kprobe are as many as its hits. It has type information, without
+    which it could not be traced, because its loop calls a function."""
     import subprocess
 
-    first = start("-e", f"kprobe:vfs_read {READS} {{ @ = count(); }}")
+    first = start("-e", f"kprobe:vfs_read {READS} {{ @ = count(); @m[1] = 1; for ($kv : @m) {{ @m[$kv.0] = 2; }} }}")
     first.until("Attached")
     target = "bpf:kprobe_vfs_read_1"
     second = start("-e", f'fentry:{target},fexit:{target} /comm == "load"/ {{ @[probe] = count(); }}')
     second.until("Attached 2 probes")
     subprocess.run([load, "read", str(SIZE)], check=True)
     counts = [int(line.split(": ")[1]) for line in second.interrupt().lines[1:]]
-    assert first.interrupt().lines[1:] == [f"@: {SIZE}"]
+    assert first.interrupt().lines[1:] == [f"@: {SIZE}", "@m[1]: 2"]
     assert len(counts) == 2 and counts[0] == counts[1] >= SIZE
