@@ -97,11 +97,11 @@ class Running:
         return [line for line in self.output.splitlines() if line.strip()]
 
     def until(self, text: str) -> None:
-        """Wait until `text` has been printed."""
+        """Wait until it has said `text`."""
         end = time.monotonic() + PATIENCE
-        while text not in self.output:
+        while text not in self.errors:
             assert os.waitpid(self.pid, os.WNOHANG)[0] == 0, self.errors
-            assert time.monotonic() < end, f"never printed {text!r}: {self.output}{self.errors}"
+            assert time.monotonic() < end, f"never said {text!r}: {self.output}{self.errors}"
             time.sleep(0.05)
 
     def wait(self, status: int | None = 0) -> Running:
@@ -162,6 +162,6 @@ def traced(start: Callable[..., Running], load: Path) -> Callable[..., Running]:
 
     def run(script: str, *flags: str, mode: str = "read", threads: int = 1, status: int | None = 0) -> Running:
         command = f"{load} {mode} {SIZE} {threads}"
-        return start("-q", *flags, "-e", script, "-c", command).wait(status)
+        return start("-q", "--no-warnings", *flags, "-e", script, "-c", command).wait(status)
 
     return run
