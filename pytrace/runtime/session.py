@@ -189,7 +189,9 @@ class Session:
         tick = _TICK if block.rings else None
         try:
             while True:
-                # The state of the process before the rings are read: what it caused is in them.
+                # The state of the process, and whether there was a signal, before the rings are read: what came before
+                # is in them.
+                stopping = signals.stops > 0
                 ended = traced is not None and self._ended(traced)
                 if traced is not None and self._remembers and not ended:
                     self.resolver.remember(traced.pid)
@@ -204,9 +206,11 @@ class Session:
                 if time.monotonic() - looked >= _TICK:
                     looked = time.monotonic()
                     self._report_lost(block)
-                if signals.stops:
+                if stopping:
                     # What the probes sent before the signal was in this batch, unless there is a backlog.
                     return
+                if signals.stops:
+                    continue
                 if more:
                     continue
                 if ended or not lasting:

@@ -50,7 +50,7 @@ def samples() -> Iterator[Sample]:
             yield sample
 
 
-@pytest.mark.parametrize("sample", samples(), ids=lambda sample: sample.name)
+@pytest.mark.parametrize("sample", list(samples()), ids=lambda sample: sample.name)
 def test_page(sample: Sample, pytrace: Callable[..., Done]):
     done = pytrace("-q", "-e", sample.script, *sample.arguments, status=1 if sample.errors else 0)
     said = done.stderr + done.stdout

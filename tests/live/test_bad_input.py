@@ -47,7 +47,7 @@ def nothing_is_left_behind() -> Iterator[None]:
         ("begin { $a = 1", "stdin:1:15-15: ERROR: "),
         ("interval:s:0 { }", "ERROR: "),
         ("software:nosuch { }", "nosuch is not a software probe"),
-        ("rawtracepoint:nosuch { }", "ERROR: No matches for rawtracepoint"),
+        ("rawtracepoint:nosuch { }", "stdin:1:1-21: ERROR: Probe has no valid attach points."),
         ('begin { printf("%d\\n", "x"); }', "unsupported format specifier for type 'string[2]': d"),
     ],
 )
