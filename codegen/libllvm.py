@@ -29,10 +29,12 @@ _FUNCTIONS: dict[str, tuple[Any, Any]] = {
     "CreateTargetMachine": (
         _REF, (_REF, c_char_p, c_char_p, c_char_p, c_int, c_char_p, c_char_p, c_int, c_int, c_char_p),
     ),
+    "DisposeTargetMachine": (None, (_REF,)),
     "CreateTargetMachineData": (_REF, (_REF,)),
     "CopyStringRepOfTargetData": (None, (_REF, _TEXT)),
     "DisposeTargetData": (None, (_REF,)),
-    "GetGlobalContext": (_REF, ()),
+    "ContextCreate": (_REF, ()),
+    "ContextDispose": (None, (_REF,)),
     "ParseAssembly": (_REF, (_REF, c_char_p, _TEXT)),
     "VerifyModule": (c_bool, (_REF, _TEXT)),
     "PrintModuleToString": (None, (_REF, _TEXT)),
@@ -128,10 +130,24 @@ class DirectMachine:
         self.layout = lib.text("CopyStringRepOfTargetData", data)[1]
         lib.DisposeTargetData(data)
 
+    def close(self) -> None:
+        """Frees it. It compiles nothing any more."""
+        self._lib.DisposeTargetMachine(self._machine)
+
     def compile(self, source: str, passes: tuple[str, ...], inspect: Callable[[str, str], None] | None) -> bytes:
         """The object file for a module. Raises `RuntimeError` if LLVM rejects it. `inspect` gets the optimised text."""
         lib = self._lib
-        module, error = lib.text("ParseAssembly", lib.GetGlobalContext(), source.encode())
+        context = lib.ContextCreate()
+        try:
+            return self._compile(context, source, passes, inspect)
+        finally:
+            lib.ContextDispose(context)
+
+    def _compile(
+        self, context: int, source: str, passes: tuple[str, ...], inspect: Callable[[str, str], None] | None
+    ) -> bytes:
+        lib = self._lib
+        module, error = lib.text("ParseAssembly", context, source.encode())
         if error:
             raise RuntimeError(f"LLVM IR parsing error\n{error}")
         try:

@@ -39,23 +39,32 @@ def place_of(span: Span) -> Place:
     return Place(span.source.name, line, column, excerpts(span))
 
 
+PART_LINES = 30_000
+"""About how many lines of LLVM's language are compiled as one module: a script of many probes becomes several, since
+LLVM's time grows faster than its modules, and they can be compiled side by side."""
+
+
 @record
 class Module:
-    """One LLVM module for a whole program."""
+    """What is compiled for a whole program, as one LLVM module after the other (`take`)."""
 
     program: core.Program
     features: Offers
     functions: list[str] = field(default_factory=list)
+    """Of the module at hand."""
     actions: list[Action] = field(default_factory=list)
     maps: dict[str, MapImage] = field(default_factory=dict)
     uses_lost: bool = False
-    """Whether the function that counts lost records is needed."""
+    """Whether the module at hand needs the function that counts lost records."""
+    counts_lost: bool = False
+    """Whether any module does."""
     deleted_from: set[int] = field(default_factory=set)
     """Indices of the maps from which the script deletes keys."""
     locations: list[Span] = field(default_factory=list)
     """Where debug locations point: the line of a location is an index here, plus one."""
     _kfuncs: dict[str, str] = field(default_factory=dict)
     _symbols: set[str] = field(default_factory=set)
+    _lines: int = 0
     _metadata: list[str] = field(default_factory=list)
     _action_index: dict[object, int] = field(default_factory=dict)
     _rodata: bytearray = field(default_factory=bytearray)
@@ -65,14 +74,19 @@ class Module:
 
     # constants
 
-    def rodata(self, data: bytes, align: int = 8) -> Value:
-        """A pointer to constant bytes."""
+    def constant(self, data: bytes, align: int = 8) -> int:
+        """Where constant bytes are in the map of constants."""
         key = (data, align)
         offset = self._constants.get(key)
         if offset is None:
             self._rodata += bytes(-len(self._rodata) % align)
             offset = self._constants[key] = len(self._rodata)
             self._rodata += data
+        return offset
+
+    def rodata(self, data: bytes, align: int = 8) -> Value:
+        """A pointer to constant bytes."""
+        offset = self.constant(data, align)
         # A symbol of its own for each constant: LLVM would add an offset to a common one in a register.
         self._symbols.add(f"rodata.{offset}")
         return Value(f"@rodata.{offset}", "ptr", ANYWHERE)
@@ -159,7 +173,7 @@ class Module:
         if self._constants:
             data = bytes(self._rodata)
             self.add_map(MapImage("rodata", "array", 4, len(data), 1, RDONLY_PROG, data, frozen=True))
-        if "zeros" in self._symbols:
+        if self._zeros:
             self.add_map(MapImage("zeros", "array", 4, align_up(self._zeros), 1, RDONLY_PROG, frozen=True))
         quiet = all(action.urgent or action.kind in ("exit", "runtime_error") for action in self.actions)
         if quiet and "ring" in self.maps and not self.program.config.perf_rb_pages:
@@ -167,8 +181,25 @@ class Module:
             self.maps["ring"] = replace(self.maps["ring"], max_entries=min(QUIET_RING, self.maps["ring"].max_entries))
         return tuple(self.maps.values())
 
-    def text(self) -> str:
-        """The module, without the lines about the target."""
+    def add(self, function: str) -> None:
+        """Puts the text of a program's functions into the module at hand."""
+        self.functions.append(function)
+        self._lines += function.count("\n")
+
+    @property
+    def is_full(self) -> bool:
+        return self._lines > PART_LINES
+
+    def take(self) -> str:
+        """The text of the module at hand, without the lines about the target; the next one starts empty."""
+        text = self._text()
+        self.counts_lost |= self.uses_lost
+        self.uses_lost, self._lines = False, 0
+        for part in (self.functions, self._kfuncs, self._symbols, self._metadata, self._seen):
+            part.clear()
+        return text
+
+    def _text(self) -> str:
         externs = [f"@{symbol} = external global [0 x i64], align 8" for symbol in sorted(self._symbols)]
         metadata = [f"!{number} = {text}" for number, text in enumerate(self._metadata, 5)]
         return "\n".join((

@@ -16,7 +16,7 @@ from pytrace.codegen.elf import read_object
 from pytrace.codegen.helpers import HELPERS
 from pytrace.codegen.image import Action, Place, RecordLayout, Relocation
 from pytrace.codegen.link import frame_size, link
-from pytrace.codegen.llvm import compile_module
+from pytrace.codegen.llvm import compile_modules
 from pytrace.codegen.plain import from_plain, to_plain
 from pytrace.diagnostics import CompileError, Source, Span
 from pytrace.kernel.btf import Btf, Kind
@@ -76,8 +76,8 @@ define internal i64 @callback(i64 %index, ptr %state) nounwind noinline {
 
 
 def test_linking_joins_what_is_called():
-    data = compile_module(MODULE, "v4")
-    (linked,) = link(data, ["program/1"])
+    (data,) = compile_modules([MODULE], "v4")
+    (linked,) = link(data, ["program/1"], bytearray().find)
     names = dict(linked.functions)
     assert set(names) == {"main_function", "first", "second", "callback"}
     assert names["main_function"] == 0
@@ -92,7 +92,7 @@ def test_linking_joins_what_is_called():
 
 
 def test_functions_of_an_object():
-    obj = read_object(compile_module(MODULE, "v3"))
+    obj = read_object(compile_modules([MODULE], "v3")[0])
     functions = {symbol.name for symbol in obj.symbols if symbol.is_function}
     assert functions == {"main_function", "unused", "first", "second", "callback"} or "unused" not in functions
     assert obj.sections[obj.section("program/1")].executable
