@@ -63,7 +63,7 @@ def compile_options(
         no_features=no_features,
         traceable_functions=line.last("traceable-functions"),
         probe_filter=line.last("probe-filter"),
-        mode=mode if mode in ("test", "bench") else "",
+        mode=mode if mode in ("test", "bench", "codegen") else "",
         directory=os.path.dirname(request.path) if request.path else ".",
     )
 
