@@ -81,7 +81,9 @@ def report(
     """Add an error for each complaint. `files` are the headers and where in the preamble they come from."""
     places = _Places(text, files)
     for complaint in complaints:
-        notes = ((places.span(place), message) for message, place in complaint.notes)
+        # Where a file is included is known already.
+        said = [note for note in complaint.notes if not note[0].startswith("in file included from")]
+        notes = ((places.span(place), message) for message, place in said)
         diagnostics.error(
             places.span(complaint.place),
             complaint.message,

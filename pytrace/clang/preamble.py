@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from pytrace.clang.complaints import Text, report
@@ -27,6 +28,8 @@ _ATTEMPTS = 8
 """How often the compiler is asked again, with more of the kernel's types."""
 
 STATUS = 2
+
+_INCLUDE = re.compile(r'\s*#\s*include\s*[<"]([^>"\n]+)')
 
 
 @record
@@ -79,6 +82,7 @@ def compile_preamble(
     Raises `CompileError` with status 2 for what is no C, and `OSError` if the compiler itself fails.
     """
     text = Text(parts, MAIN)
+    _refuse_devices(parts, options, diagnostics)
     wanted = sorted(names)
     rejected: _Rejected | None = None
     # Headers of the C library and those of the kernel do not always go together.
@@ -95,3 +99,19 @@ def compile_preamble(
     assert rejected is not None
     report(rejected.complaints, text, rejected.files, diagnostics)
     raise CompileError(diagnostics, STATUS)
+
+
+def _refuse_devices(
+    parts: Sequence[tree.CLine | tree.CDef], options: Options, diagnostics: Diagnostics
+) -> None:
+    """A file without an end would be read for ever."""
+    for part in parts:
+        found = _INCLUDE.match(part.text)
+        if found is None:
+            continue
+        name = os.fsdecode(found[1].encode("latin-1", "replace"))
+        for folder in (options.directory, *options.include_dirs):
+            path = os.path.join(folder, name)
+            if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+                diagnostics.error(part.span, f"'{found[1]}' is no regular file")
+                diagnostics.check(STATUS)
