@@ -13,6 +13,7 @@ from pytrace.syntax import tree
 __all__ = ["Text", "report"]
 
 _NOT_FOUND = re.compile(r"'(.*)' file not found")
+_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _TOKEN = re.compile(r"\w+|[<\"][^>\"\n]*[>\"]|.?")
 _KERNEL_FOLDERS = ("linux/", "asm/", "net/", "uapi/", "scsi/", "trace/", "generated/")
 
@@ -34,6 +35,16 @@ class Text:
     def concerns(self, place: Place) -> bool:
         """Whether the place is in the preamble or in a header of it, and not in what stands behind."""
         return place.file != self.main or place.offset < len(self.text)
+
+    def word(self, place: Place) -> str:
+        """The identifier at a place of the preamble or of a header; "" if there is none."""
+        if place.file == self.main:
+            text, at = self.text, place.offset
+        else:
+            source, at = _read(place.file), place.offset
+            text = source.text if source is not None else ""
+        found = _WORD.match(text, at)
+        return found[0] if found is not None else ""
 
     def span(self, offset: int) -> Span:
         """What stands at an offset, in the script."""
@@ -67,12 +78,16 @@ class _Places:
 
     def _source(self, name: str) -> Source | None:
         if name not in self._sources:
-            try:
-                with open(name.encode("latin-1"), "rb") as file:
-                    self._sources[name] = Source.from_bytes(name, file.read())
-            except (OSError, ValueError):
-                self._sources[name] = None
+            self._sources[name] = _read(name)
         return self._sources[name]
+
+
+def _read(name: str) -> Source | None:
+    try:
+        with open(name.encode("latin-1"), "rb") as file:
+            return Source.from_bytes(name, file.read())
+    except (OSError, ValueError):
+        return None
 
 
 def report(

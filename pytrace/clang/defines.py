@@ -26,7 +26,7 @@ def expansions(names: Iterable[str], parse: Callable[[str], Parsed]) -> tuple[Pa
     `parse` parses the preamble with more lines behind it.
     """
     ask = "".join(
-        f"#ifdef {name}\nstatic const char {_TEXT}{name}[] = __PYTRACE_TEXT({name});\n#endif\n" for name in names
+        f"#ifdef {name}\nstatic const char *{_TEXT}{name} = __PYTRACE_TEXT({name});\n#endif\n" for name in names
     )
     head = "\n#define __PYTRACE_TEXT(...) __PYTRACE_QUOTE(__VA_ARGS__)\n#define __PYTRACE_QUOTE(...) #__VA_ARGS__\n"
     parsed = parse(head + ask if ask else "")
@@ -40,7 +40,7 @@ def expansions(names: Iterable[str], parse: Callable[[str], Parsed]) -> tuple[Pa
 def _values(names: list[str], texts: Mapping[str, str], parse: Callable[[str], Parsed]) -> dict[str, str]:
     """The values that the compiler computes, as the script's language spells them."""
     ask = "".join(
-        f"static __auto_type {_VALUE}{name} = ({name});\nstatic const char {_STRING_VALUE}{name}[] = {name};\n"
+        f"static __auto_type {_VALUE}{name} = ({name});\nstatic const char *{_STRING_VALUE}{name} = {name};\n"
         for name in names
         if _is_contained(texts[name])
     )

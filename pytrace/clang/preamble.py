@@ -68,7 +68,7 @@ class _Compiler:
                 return parsed
             files = parsed.files()
             parsed.close()
-            if not self.stand_ins.add(complaints):
+            if not self.stand_ins.add(complaints, self.text.word):
                 break
         raise _Rejected(complaints, files)
 

@@ -7,15 +7,16 @@ nothing of it can clash with what headers define.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from pytrace.clang.parsed import Complaint
+from pytrace.clang.parsed import Complaint, Place
 from pytrace.semantics.types import Bool, Enum, Int, Pointer, Type, TypeTable, align_of, size_of
 
 __all__ = ["StandIns"]
 
 _UNKNOWN = re.compile(r"^(?:unknown type name|use of undeclared identifier) '(\w+)'")
 _INCOMPLETE = re.compile(r"incomplete.*'[^']*\b(struct|union|enum) (\w+)[^']*'")
+_UNSAID = re.compile(r"specifier|without types|^expected")
 _LONG_LONG = re.compile(r"_*[su]64|__[bl]e64")
 """The kernel's own 64-bit types are all `long long` (include/uapi/asm-generic/int-ll64.h)."""
 
@@ -31,18 +32,21 @@ class StandIns:
     def text(self) -> str:
         return "".join(f"{line}\n" for line in self._known.values())
 
-    def add(self, complaints: Iterable[Complaint]) -> bool:
-        """Declare what the complaints are about and the kernel knows; tells whether there was anything new."""
+    def add(self, complaints: Iterable[Complaint], word: Callable[[Place], str]) -> bool:
+        """Declare what the complaints are about and the kernel knows; tells whether there was anything new. `word` is
+        what stands at a place, for complaints that do not say it."""
         before = len(self._known)
         for complaint in complaints:
             if found := _UNKNOWN.search(complaint.message):
                 self._name(found[1])
             elif found := _INCOMPLETE.search(complaint.message):
                 self._tagged(found[1], found[2])
+            elif _UNSAID.search(complaint.message):
+                self._name(word(complaint.place))
         return len(self._known) > before
 
     def _name(self, name: str) -> None:
-        if name in self._known:
+        if not name or name in self._known:
             return
         if (type_ := self._types.named(name)) is not None:
             self._known[name] = f"typedef {_room(name, type_)};"
