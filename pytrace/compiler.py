@@ -21,6 +21,7 @@ from pytrace.semantics import (
     control_flow,
     definitions,
     fold,
+    functions,
     getopt,
     imports,
     macros,
@@ -133,6 +134,8 @@ def compile_source(
     with deep_recursion(), _uncollected():
         unit = _through_passes(_unit(source, options), diagnostics, inspect=inspect)
         program = typing.check(unit, diagnostics)
+        diagnostics.check()
+        functions.refuse(unit, diagnostics)
         diagnostics.check()
         if inspect is not None:
             inspect("types", "".join(f"{part}\n" for part in (*program.probes, *program.maps)))

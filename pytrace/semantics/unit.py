@@ -20,8 +20,8 @@ class Options:
     """What the command line, the environment and the API decide about a compilation.
 
     `positional` are `$1`…; `named` the texts after `--` (`--name` gives None). `environment` holds the `BPFTRACE_*`
-    and `PYTRACE_*` variables. `pid` is that of -p; `child_pid` and `child_path` belong to -c. `mode` is "" or "test"
-    or "bench".
+    and `PYTRACE_*` variables. `pid` is that of -p; `child_pid` and `child_path` belong to -c. `mode` is "", "test",
+    "bench" or "codegen".
     """
 
     positional: tuple[str, ...] = ()
