@@ -139,7 +139,7 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
         if made.scratch is not None:
             module.add_map(made.scratch)
     if module.uses_lost:
-        entries = max(probe.order for probe in program.probes) + 1
+        entries = module.record_losses + len(module.losses)
         module.add_map(MapImage("drops", "percpu_array", 4, 8, entries))
     programs = tuple(
         _program_image(probe, linked, module) for probe, linked in zip(program.probes, attempt.linked, strict=True)
@@ -150,6 +150,7 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
     return Image(
         programs, module.finish_maps(), tuple(script_maps), tuple(module.actions), program.config, program.strings,
         dict(program.structs), {enum: dict(names) for enum, names in program.enums.items()},
+        tuple(module.losses),
     )  # fmt: skip
 
 

@@ -51,6 +51,11 @@ class RingReader:
         return self._consumed[0]
 
     @property
+    def reserved(self) -> int:
+        """Bytes that producers have reserved since the ring was made."""
+        return self._produced[0]
+
+    @property
     def pending(self) -> int:
         """Bytes that producers have reserved and the reader has not passed, headers included."""
         return self._produced[0] - self._consumed[0]
@@ -84,11 +89,13 @@ class RingReader:
                 if limit <= 0:
                     return
 
-    def take(self, limit: int = 1 << 30) -> list[bytes]:
+    def take(self, limit: int = 1 << 30, end: int | None = None) -> list[bytes]:
         """Copies of the committed records, at most `limit`, and their room given back at once: the fastest way in
-        Python to get many."""
+        Python to get many. `end` is a position between two records, to go no further than."""
         mask = self.size - 1
-        at, end = self._consumed[0], self._produced[0]
+        at = self._consumed[0]
+        if end is None:
+            end = self._produced[0]
         if (at & mask) + end - at > self._window:
             self._map(2 * self.size)
         headers, data = self._headers, self._producer

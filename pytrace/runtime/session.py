@@ -184,7 +184,7 @@ class Session:
         if block.attached.iterators:
             self._read_iterators(block)
             lasting = False
-        loop = Loop((ring.fd for ring in block.rings), watched)
+        loop = Loop((ring.fd for ring in block.rings.values()), watched)
         started = looked = time.monotonic()
         tick = _TICK if block.rings else None
         try:
@@ -240,7 +240,7 @@ class Session:
                 self.printer.error(f"Failed to pin iter probe link: {error.strerror}")
 
     def _report_lost(self, block: Block) -> None:
-        fresh = block.newly_lost()
+        fresh = block.losses.new_records()
         if fresh:
             self.lost += fresh
             self.printer.lost(fresh)
@@ -259,18 +259,36 @@ class Session:
     def finish(self, block: Block, signals: Signals, *, maps: bool) -> None:
         """Detaches, runs the end programs, and prints what is left to print."""
         block.detach()
-        block.drop()
+        self._drain_rest(block, signals)
         self.outcome.exited = False
         if block.run("end"):
             self.say("Attaching 'end' probe")
-        stops = signals.stops
-        while block.drain() and signals.stops == stops:
-            pass
+        self._drain_rest(block, signals)
         self._report_lost(block)
         self.printer.finish()
         if maps:
             for contents in block.maps.all():
                 self.printer.map(contents)
+        self._sum_up(block)
+
+    def _drain_rest(self, block: Block, signals: Signals) -> None:
+        """Prints what the programs sent that no longer run. A signal cuts that short, and what is left counts as lost;
+        what is behind `exit()` is not wanted."""
+        stops = signals.stops
+        while not self.outcome.exited and block.drain():
+            if signals.stops != stops:
+                self.lost += (cut := block.drop())
+                self.printer.lost(cut)
+                return
+        block.drop()
+
+    def _sum_up(self, block: Block) -> None:
+        """What was lost in this run: on stderr if there was something, with -v among the lines of JSON too."""
+        block.losses.give_up(self.resolver.given_up)
+        if self.options.verbose:
+            self.printer.losses(block.losses.summary(self.lost))
         self.output.flush()
         if self.lost:
             self.messages.write(b"WARNING: Total lost event count: %d\n" % self.lost)
+        for text in block.losses.texts():
+            self.printer.warning(text)
