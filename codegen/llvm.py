@@ -6,14 +6,15 @@ checking: most of the time is spent in the dynamic loader, without Python's lock
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache
-from threading import Thread
+from threading import Lock, Thread
 
 from pytrace.codegen import libllvm
 from pytrace.hints import Any
 
-__all__ = ["PackageMachine", "compile_module", "preload"]
+__all__ = ["PackageMachine", "compile_host", "compile_module", "preload"]
 
 STACK_OPTION = "-bpf-stack-size=1048576"
 """LLVM ends the process when a function needs more stack than this. What the kernel allows is checked afterwards."""
@@ -41,9 +42,9 @@ def _binding() -> Any:
 class PackageMachine:
     """As `libllvm.DirectMachine`, by llvmlite's public interface."""
 
-    def __init__(self, instruction_set: str) -> None:
-        target = _binding().Target.from_triple("bpf")
-        self._machine = target.create_target_machine(cpu=instruction_set, opt=2)
+    def __init__(self, cpu: str, triple: str = "bpf", relocation: str = "default", model: str = "jitdefault") -> None:
+        target = _binding().Target.from_triple(triple)
+        self._machine = target.create_target_machine(cpu=cpu, opt=2, reloc=relocation, codemodel=model)
         self.layout = str(self._machine.target_data)
 
     def compile(self, source: str, passes: tuple[str, ...], inspect: Callable[[str, str], None] | None) -> bytes:
@@ -76,7 +77,22 @@ def _machine(instruction_set: str) -> libllvm.DirectMachine | PackageMachine:
     return libllvm.DirectMachine(instruction_set) if direct else PackageMachine(instruction_set)
 
 
+@cache
+def _host() -> libllvm.DirectMachine | PackageMachine:
+    """Compiles for this machine's processor: any of its kind, so that what is kept is valid on all of them."""
+    # "generic" is no processor to LLVM's taste on x86-64, where it stands for one of 1995.
+    machine = os.uname().machine
+    cpu = "x86-64" if machine == "x86_64" else "generic"
+    if libllvm.is_known():
+        libllvm.start(STACK_OPTION)
+        return libllvm.DirectMachine(cpu, f"{machine}-unknown-linux-gnu", "pic", "small")
+    return PackageMachine(cpu, f"{machine}-unknown-linux-gnu", "pic", "small")
+
+
 _loading: list[Thread] = []
+_alone = Lock()
+"""LLVM's context serves one thread at a time, and so does its setting up: two threads would miss half of its targets
+now and then."""
 
 
 def preload() -> None:
@@ -86,11 +102,26 @@ def preload() -> None:
         _loading[0].start()
 
 
+def compile_host(text: str) -> bytes:
+    """Optimises a module for this machine's processor and gives the ELF object. Raises `RuntimeError`."""
+    for thread in _loading:
+        thread.join()
+    with _alone:
+        machine = _host()
+        triple = f"{os.uname().machine}-unknown-linux-gnu"
+        source = f'target datalayout = "{machine.layout}"\ntarget triple = "{triple}"\n{text}'
+        return machine.compile(source, _PASSES, None)
+
+
 def compile_module(text: str, instruction_set: str, inspect: Callable[[str, str], None] | None = None) -> bytes:
     """Optimises a module and gives the ELF object. `inspect` gets the stages `codegen` and `codegen-opt` as text."""
     for thread in _loading:
-        # LLVM must not be set up by two threads at once: it would miss half of its targets now and then.
         thread.join()
+    with _alone:
+        return _compile(text, instruction_set, inspect)
+
+
+def _compile(text: str, instruction_set: str, inspect: Callable[[str, str], None] | None) -> bytes:
     machine = _machine(instruction_set)
     # Without a layout LLVM takes one in which 8-byte loads are split in two, which the verifier refuses for contexts.
     source = f'target datalayout = "{machine.layout}"\ntarget triple = "bpf"\n{text}'

@@ -60,6 +60,19 @@ class RingReader:
         """Bytes that producers have reserved and the reader has not passed, headers included."""
         return self._produced[0] - self._consumed[0]
 
+    @property
+    def consumed(self) -> memoryview:
+        """The memory of the consumer's position."""
+        return self._consumed
+
+    def reach(self, end: int) -> memoryview:
+        """The mapped data, in which everything from the consumer's position to `end`, and a page beyond, is. It may
+        become another view when the position moves on."""
+        at = self._consumed[0]
+        if (at & (self.size - 1)) + end - at > self._window - mmap.PAGESIZE and self._window < 2 * self.size:
+            self._map(2 * self.size)
+        return self._data
+
     def drain(self, limit: int | None = None) -> Iterator[memoryview]:
         """The records that are committed now, in order, at most `limit`; stops at one that is still being written.
 

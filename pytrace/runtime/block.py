@@ -40,7 +40,7 @@ class Block:
         self.detaching: Detaching | None = None
         sizes = {image.symbol: image.max_entries for image in self.image.maps if image.symbol in RINGS}
         self.rings = {symbol: RingReader(loaded.maps[symbol], size) for symbol, size in sizes.items()}
-        self._stream = Stream(*map(self.rings.get, RINGS))
+        self.stream = Stream(*map(self.rings.get, RINGS))
         self.losses = Losses(loaded)
 
     # programs that are run by hand
@@ -77,11 +77,11 @@ class Block:
 
     def drain(self) -> bool | None:
         """Handle a batch of records. True: there may be more; False: there are none; None: one said `exit()`."""
-        return self._stream.handle(self.consumer.consume)
+        return self.stream.handle(self.consumer.consume)
 
     def drop(self) -> int:
         """Forget the records that wait; gives how many those were."""
-        return self._stream.drop()
+        return self.stream.drop()
 
     def close(self) -> None:
         """Take everything out of the kernel."""
@@ -90,6 +90,7 @@ class Block:
         if self.detaching is not None:
             self.detaching.finish()
         self.consumer.close()
+        self.stream.close()
         for ring in self.rings.values():
             ring.close()
         self.rings.clear()

@@ -25,7 +25,9 @@ from pytrace.runtime.resolve import MachineResolver, uses_user_symbols
 from pytrace.runtime.signals import Signals
 
 if TYPE_CHECKING:
+    from pytrace.kernel.ring import RingReader
     from pytrace.runtime.child import Child, Process
+    from pytrace.runtime.native import Acceleration
 
 __all__ = ["Session", "SessionOptions"]
 
@@ -44,7 +46,7 @@ class SessionOptions:
 
     `process` is that of -p, `child` that of -c. `format` is "text" or "json"; `mode` is "", "test" or "bench".
     `warnings` False silences warnings; `colour` is for messages. `notify` prints a line on stdout once everything is
-    attached. `verifier_logs` prints the verifier's logs on stdout.
+    attached. `verifier_logs` prints the verifier's logs on stdout. `cached` lets code for this machine be kept.
     """
 
     process: Process | None = None
@@ -58,6 +60,7 @@ class SessionOptions:
     colour: bool = False
     notify: bool = False
     verifier_logs: bool = False
+    cached: bool = False
 
     @property
     def pid(self) -> int | None:
@@ -134,6 +137,8 @@ class Session:
                 from pytrace.runtime.testing import run_benches, run_tests
 
                 return (run_tests if options.mode == "test" else run_benches)(self, block, signals)
+            if os.environ.get("PYTRACE_NATIVE") != "0":
+                block.stream.accelerate = self._accelerate
             self._start(block, signals)
             if options.dry_run:
                 return 0
@@ -167,6 +172,12 @@ class Session:
                     raise RunError(f"No probes attached; use --{provider} to run {what} probes.")
         if child is not None and not self.options.dry_run:
             child.resume()
+
+    def _accelerate(self, ring: RingReader) -> Acceleration:
+        from pytrace.runtime.native import Acceleration
+
+        json, cached = self.options.format == "json", self.options.cached
+        return Acceleration(self.image, self.output, ring, json=json, cached=cached, tell=self.say)
 
     def _announce(self, block: Block) -> None:
         own = sum(len(block.programs_of(provider)) for provider in ("begin", "end", "self"))
