@@ -79,6 +79,8 @@ class Session:
         self.messages = messages or Messages(output)
         self.outcome = Outcome()
         self.lost = 0
+        self._asked = 0
+        """Requests to stop that were heeded: one more cuts short what is being printed."""
         child = options.child
         self.values = SessionValues.now(child.pid if child is not None else 0)
         self._remembers = options.pid is not None and uses_user_symbols(image)
@@ -205,7 +207,7 @@ class Session:
             while True:
                 # The state of the process, and whether there was a signal, before the rings are read: what came before
                 # is in them.
-                stopping = signals.stops > 0
+                self._asked = signals.stops
                 ended = traced is not None and self._ended(traced)
                 if traced is not None and self._remembers and not ended:
                     self.resolver.remember(traced.pid)
@@ -220,7 +222,7 @@ class Session:
                 if time.monotonic() - looked >= _TICK:
                     looked = time.monotonic()
                     self._report_lost(block)
-                if stopping:
+                if self._asked:
                     # What the probes sent before the signal was in this batch, unless there is a backlog.
                     return
                 if signals.stops:
@@ -288,12 +290,11 @@ class Session:
     def _drain_rest(self, block: Block, signals: Signals) -> None:
         """Prints what the programs sent that no longer run. A signal cuts that short, and what is left counts as lost;
         what is behind `exit()` is not wanted."""
-        stops = signals.stops
         while not self.outcome.exited and block.drain():
-            if signals.stops != stops:
+            if signals.stops > self._asked:
+                self._asked = signals.stops
                 self.lost += (cut := block.drop())
                 self.printer.lost(cut)
-                return
         block.drop()
 
     def _sum_up(self, block: Block) -> None:
