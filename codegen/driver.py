@@ -151,7 +151,7 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
         if made.scratch is not None:
             module.add_map(made.scratch)
     if module.counts_lost:
-        entries = max(probe.order for probe in program.probes) + 1
+        entries = module.record_losses + len(module.losses)
         module.add_map(MapImage("drops", "percpu_array", 4, 8, entries))
     images = tuple(_program_image(probe, programs.linked[probe.order], module) for probe in program.probes)
     if inspect is not None:
@@ -160,6 +160,7 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
     return Image(
         images, module.finish_maps(), tuple(script_maps), tuple(module.actions), program.config, program.strings,
         dict(program.structs), {enum: dict(names) for enum, names in program.enums.items()},
+        tuple(module.losses),
     )  # fmt: skip
 
 

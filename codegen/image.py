@@ -17,6 +17,11 @@ SESSION_VALUES = ("start", "tai_offset", "child_pid")
 nanoseconds at the start, what to add to the boot clock to get TAI, the pid of the -c child (or 0)."""
 
 
+URGENT_HEADER = 16
+"""Bytes before the fields of a record of the control ring: u32 index of the action, u32 unused, u64 how many bytes had
+been reserved in the other ring before it."""
+
+
 @frozen
 class Relocation:
     """Something to fill into the instruction at `insn` (counted in 8-byte slots) when the program is loaded.
@@ -81,7 +86,11 @@ class ProgramImage:
 @frozen
 class RecordLayout:
     """A record of the ring: u32 index of the action at 0, the fields at their offsets. The one description of what
-    crosses from kernel to user space: the code generator stores through it and the consumer decodes through it."""
+    crosses from kernel to user space: the code generator stores through it and the consumer decodes through it.
+
+    Records of urgent actions go to a ring of their own, the control ring, and into the other one only when that is
+    full. They say where they belong among the other records (`URGENT_HEADER`): behind those that had been reserved
+    when they were sent. On each CPU this is exactly the order of the script."""
 
     size: int
     fields: tuple[tuple[int, Type], ...]
@@ -112,6 +121,19 @@ class Action:
 
 
 @frozen
+class Loss:
+    """Something that programs lose now and then, and count in the map `drops`.
+
+    `kind` is "map_full" or "map_memory" (`subject` is the script's map), "string" (`subject` is the limit in bytes)
+    or "stack" (`subject` is "kstack" or "ustack"); `place` is where in the script, unless it concerns a map.
+    """
+
+    kind: str
+    subject: str
+    place: str = ""
+
+
+@frozen
 class Image:
     programs: tuple[ProgramImage, ...]
     maps: tuple[MapImage, ...]
@@ -121,3 +143,6 @@ class Image:
     strings: tuple[str, ...] = ()
     structs: dict[Struct, StructDef] = field(default_factory=dict)
     enums: dict[Enum, dict[int, str]] = field(default_factory=dict)
+    losses: tuple[Loss, ...] = ()
+    """What the last elements of the map `drops` count, one each. Those before count lost records, by the number of the
+    program."""

@@ -114,18 +114,19 @@ def set_option(option: str) -> None:
 
 
 class DirectMachine:
-    """Compiles for a BPF instruction set ("v1" … "v4"). `layout` is LLVM's description of its data."""
+    """Compiles for a processor: by default BPF, with its instruction sets "v1" … "v4". `relocation` and `model` are how
+    code refers to code, `layout` is LLVM's description of its data."""
 
-    def __init__(self, instruction_set: str) -> None:
+    def __init__(self, cpu: str, triple: str = "bpf", relocation: str = "default", model: str = "jitdefault") -> None:
         lib = self._lib = _library[0]
-        target, error = lib.text("GetTargetFromTriple", b"bpf")
+        target, error = lib.text("GetTargetFromTriple", triple.encode())
         if not target:
             raise RuntimeError(error)
         self._machine = lib.CreateTargetMachine(
-            target, b"bpf", instruction_set.encode(), b"", 2, b"default", b"jitdefault", 0, 0, b""
+            target, triple.encode(), cpu.encode(), b"", 2, relocation.encode(), model.encode(), 0, 0, b""
         )
         if not self._machine:
-            raise RuntimeError("LLVM cannot compile for BPF")
+            raise RuntimeError(f"LLVM cannot compile for {triple}")
         data = lib.CreateTargetMachineData(self._machine)
         self.layout = lib.text("CopyStringRepOfTargetData", data)[1]
         lib.DisposeTargetData(data)

@@ -10,12 +10,12 @@ import os
 from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import chain
-from threading import Thread, get_ident
+from threading import RLock, Thread, get_ident
 
 from pytrace.codegen import libllvm
 from pytrace.hints import Any
 
-__all__ = ["PackageMachine", "compile_modules", "preload"]
+__all__ = ["PackageMachine", "compile_host", "compile_modules", "preload"]
 
 STACK_OPTION = "-bpf-stack-size=1048576"
 """LLVM ends the process when a function needs more stack than this. What the kernel allows is checked afterwards."""
@@ -46,15 +46,19 @@ def _binding() -> Any:
 class PackageMachine:
     """As `libllvm.DirectMachine`, by llvmlite's public interface."""
 
-    def __init__(self, instruction_set: str) -> None:
-        target = _binding().Target.from_triple("bpf")
-        self._machine = target.create_target_machine(cpu=instruction_set, opt=2)
+    def __init__(self, cpu: str, triple: str = "bpf", relocation: str = "default", model: str = "jitdefault") -> None:
+        target = _binding().Target.from_triple(triple)
+        self._machine = target.create_target_machine(cpu=cpu, opt=2, reloc=relocation, codemodel=model)
         self.layout = str(self._machine.target_data)
 
     def close(self) -> None:
         """As there; llvmlite frees it by itself."""
 
     def compile(self, source: str, passes: tuple[str, ...], inspect: Callable[[str, str], None] | None) -> bytes:
+        with _alone:
+            return self._compile(source, passes, inspect)
+
+    def _compile(self, source: str, passes: tuple[str, ...], inspect: Callable[[str, str], None] | None) -> bytes:
         binding = _binding()
         module = binding.parse_assembly(source)
         if inspect is not None:
@@ -71,15 +75,20 @@ class PackageMachine:
         return data
 
 
+_alone = RLock()
+"""LLVM must not be set up by two threads at once: it would miss half of its targets now and then. Nor may a machine
+compile two modules at once, nor llvmlite's package, which has one context for all."""
+
 _MACHINES: dict[tuple[str, int], libllvm.DirectMachine | PackageMachine] = {}
 """By instruction set and thread: a machine compiles one module at a time."""
 
 
 def _machine(instruction_set: str, thread: int = 0) -> libllvm.DirectMachine | PackageMachine:
-    machine = _MACHINES.get((instruction_set, thread))
-    if machine is None:
-        machine = _MACHINES[instruction_set, thread] = _new_machine(instruction_set)
-    return machine
+    with _alone:
+        machine = _MACHINES.get((instruction_set, thread))
+        if machine is None:
+            machine = _MACHINES[instruction_set, thread] = _new_machine(instruction_set)
+        return machine
 
 
 def _new_machine(instruction_set: str) -> libllvm.DirectMachine | PackageMachine:
@@ -94,6 +103,18 @@ def _new_machine(instruction_set: str) -> libllvm.DirectMachine | PackageMachine
     return libllvm.DirectMachine(instruction_set) if direct else PackageMachine(instruction_set)
 
 
+@cache
+def _host() -> libllvm.DirectMachine | PackageMachine:
+    """Compiles for this machine's processor: any of its kind, so that what is kept is valid on all of them."""
+    # "generic" is no processor to LLVM's taste on x86-64, where it stands for one of 1995.
+    machine = os.uname().machine
+    cpu = "x86-64" if machine == "x86_64" else "generic"
+    if libllvm.is_known():
+        libllvm.start(STACK_OPTION)
+        return libllvm.DirectMachine(cpu, f"{machine}-unknown-linux-gnu", "pic", "small")
+    return PackageMachine(cpu, f"{machine}-unknown-linux-gnu", "pic", "small")
+
+
 _loading: list[Thread] = []
 
 
@@ -102,6 +123,15 @@ def preload() -> None:
     if not _loading:
         _loading.append(Thread(target=_machine, args=("v4",), daemon=True, name="llvm"))
         _loading[0].start()
+
+
+def compile_host(text: str) -> bytes:
+    """Optimises a module for this machine's processor and gives the ELF object. Raises `RuntimeError`."""
+    with _alone:
+        machine = _host()
+        triple = f"{os.uname().machine}-unknown-linux-gnu"
+        source = f'target datalayout = "{machine.layout}"\ntarget triple = "{triple}"\n{text}'
+        return machine.compile(source, _PASSES, None)
 
 
 def compile_modules(
@@ -132,9 +162,6 @@ def compile_modules(
 def _compile(
     text: str, instruction_set: str, inspect: Callable[[str, str], None] | None, thread: int = 0
 ) -> bytes:
-    for loader in _loading:
-        # LLVM must not be set up by two threads at once: it would miss half of its targets now and then.
-        loader.join()
     machine = _machine(instruction_set, thread)
     # Without a layout LLVM takes one in which 8-byte loads are split in two, which the verifier refuses for contexts.
     source = f'target datalayout = "{machine.layout}"\ntarget triple = "bpf"\n{text}'

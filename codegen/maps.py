@@ -178,9 +178,7 @@ class Maps(Comparison):
 
     def _insert(self, map_: core.Map, key: Value, held: Value, stmt: core.Stmt | core.Expr) -> None:
         result = self.helper("map_update_elem", self.map_pointer(map_), key, held, 0)
-        self.when(
-            self.b.ne(result, 0), lambda: self.report("map_full", stmt.span, "map_update_elem", result)
-        )
+        self.when(self.b.ne(result, 0), lambda: self.refuse(map_, result, stmt.span))
 
     # ++ and --
 
@@ -227,7 +225,7 @@ class Maps(Comparison):
         second, missed = b.current, b.block("missed")
         b.cond_br(b.is_null(again), missed, present)
         b.place(missed)
-        self.report("map_full", expr.span, "map_update_elem", result)
+        self.refuse(map_, result, expr.span)
         lost = b.current
         b.br(join)
         b.place(present)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.features import Offers
-from pytrace.codegen.image import SESSION_VALUES, Action, MapImage, Place, RecordLayout
+from pytrace.codegen.image import SESSION_VALUES, URGENT_HEADER, Action, Loss, MapImage, Place, RecordLayout
 from pytrace.codegen.layout import align_up
 from pytrace.diagnostics import Span, excerpts
 from pytrace.frozen import field, record, replace
@@ -19,13 +19,16 @@ RDONLY_PROG = 1 << 7
 NO_PREALLOC = 1
 """BPF_F_NO_PREALLOC"""
 
+OF_MAPS = ("map_full", "map_memory")
+"""Losses that concern a map, wherever they happen."""
+
 HEADER = 4
 """A record starts with the u32 index of its action."""
 
 
-def layout_of(types: tuple[Type, ...]) -> RecordLayout:
+def layout_of(types: tuple[Type, ...], urgent: bool = False) -> RecordLayout:
     """The record that carries values of the types."""
-    at, fields = HEADER, []
+    at, fields = URGENT_HEADER if urgent else HEADER, []
     for type_ in types:
         at = align_up(at, align_of(type_))
         fields.append((at, type_))
@@ -58,6 +61,8 @@ class Module:
     """Whether the module at hand needs the function that counts lost records."""
     counts_lost: bool = False
     """Whether any module does."""
+    losses: list[Loss] = field(default_factory=list)
+    """What is counted besides the records of each program."""
     deleted_from: set[int] = field(default_factory=set)
     """Indices of the maps from which the script deletes keys."""
     locations: list[Span] = field(default_factory=list)
@@ -142,8 +147,21 @@ class Module:
         index = self._action_index.get(key)
         if index is None:
             index = self._action_index[key] = len(self.actions)
-            self.actions.append(Action(kind, static, layout_of(types), place_of(span), order, urgent))
+            self.actions.append(Action(kind, static, layout_of(types, urgent), place_of(span), order, urgent))
         return index, self.actions[index].layout
+
+    def loss(self, kind: str, subject: str, span: Span) -> int:
+        """The number of the counter for a loss (`Loss`); the first ones are those of the programs' records."""
+        name, line, column = span.source.name, *span.source.position(span.start)
+        loss = Loss(kind, subject, f"{name}:{line}:{column}" if kind not in OF_MAPS else "")
+        if loss not in self.losses:
+            self.losses.append(loss)
+        return self.record_losses + self.losses.index(loss)
+
+    @property
+    def record_losses(self) -> int:
+        """How many counters there are for lost records: one for each program, by its number."""
+        return max(probe.order for probe in self.program.probes) + 1
 
     # debug locations
 
@@ -175,10 +193,11 @@ class Module:
             self.add_map(MapImage("rodata", "array", 4, len(data), 1, RDONLY_PROG, data, frozen=True))
         if self._zeros:
             self.add_map(MapImage("zeros", "array", 4, align_up(self._zeros), 1, RDONLY_PROG, frozen=True))
-        quiet = all(action.urgent or action.kind in ("exit", "runtime_error") for action in self.actions)
-        if quiet and "ring" in self.maps and not self.program.config.perf_rb_pages:
+        kinds = {action.kind for action in self.actions if not action.urgent}
+        if kinds <= {"runtime_error"} and "ring" in self.maps and not self.program.config.perf_rb_pages:
             # Such records are few, and it takes milliseconds to make a large ring.
-            self.maps["ring"] = replace(self.maps["ring"], max_entries=min(QUIET_RING, self.maps["ring"].max_entries))
+            most = QUIET_RING if kinds else SMALL_RING
+            self.maps["ring"] = replace(self.maps["ring"], max_entries=min(most, self.maps["ring"].max_entries))
         return tuple(self.maps.values())
 
     def add(self, function: str) -> None:
@@ -219,7 +238,7 @@ SMALL_RING = 65536
 
 
 QUIET_RING = 1 << 20
-"""Bytes of the ring buffer of a script that sends nothing but warnings and the request to end."""
+"""Bytes of the ring buffer of a script that sends nothing but warnings and what is urgent."""
 
 
 def ring_size(pages: int, features: Offers) -> int:
