@@ -22,8 +22,8 @@ class Relocation:
     """Something to fill into the instruction at `insn` (counted in 8-byte slots) when the program is loaded.
 
     `kind`: "map" (ld_imm64 of the map's fd), "data" (ld_imm64 of an array map's value + `addend`), "kfunc" (call of
-    the kernel function `symbol`), "config" values are folded before. `symbol` names the map of the image or the
-    function.
+    the kernel function `symbol`, whose number in the kernel's BTF is `addend` if that is known), "config" values are
+    folded before. `symbol` names the map of the image or the function.
     """
 
     insn: int
@@ -62,7 +62,7 @@ class ScriptMap:
 
 @frozen
 class ProgramImage:
-    """One BPF program. `btf` and `func_info` are present when callbacks need them. `lines` maps slots to the script:
+    """One BPF program. `func_info` types its functions by `Image.btf`. `lines` maps slots to the script:
     (slot, line, column)."""
 
     name: str
@@ -72,7 +72,6 @@ class ProgramImage:
     relocations: tuple[Relocation, ...]
     targets: tuple[tuple[Target, int], ...]
     order: int
-    btf: bytes = b""
     func_info: bytes = b""
     lines: tuple[tuple[int, int, int], ...] = ()
     attach_btf: str = ""
@@ -113,6 +112,8 @@ class Action:
 
 @frozen
 class Image:
+    """`btf` is the type information of all programs together."""
+
     programs: tuple[ProgramImage, ...]
     maps: tuple[MapImage, ...]
     script_maps: tuple[ScriptMap, ...]
@@ -121,3 +122,4 @@ class Image:
     strings: tuple[str, ...] = ()
     structs: dict[Struct, StructDef] = field(default_factory=dict)
     enums: dict[Enum, dict[int, str]] = field(default_factory=dict)
+    btf: bytes = b""
