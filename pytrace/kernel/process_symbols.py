@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
-from pytrace.kernel.elf import Elf, ElfSymbol, all_functions
+from pytrace.kernel.elf import Elf, ElfError, ElfSymbol, all_functions
 
 __all__ = ["ProcessSymbols", "Resolved"]
 
