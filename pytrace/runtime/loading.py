@@ -42,16 +42,20 @@ class SessionValues:
 
 @record
 class Loaded:
-    """Descriptors of an image's maps by symbol, and of its programs in order. `logs` are the verifier's, if wanted."""
+    """Descriptors of an image's maps by symbol, and of its programs in order. `missing` are the programs that could not
+    be loaded, for what they trace has gone since it was found, with the reason; their descriptor is -1. `logs` are the
+    verifier's, if wanted."""
 
     image: Image
     maps: dict[str, int] = field(default_factory=dict)
     programs: list[int] = field(default_factory=list)
+    missing: dict[int, str] = field(default_factory=dict)
     logs: list[tuple[str, str]] = field(default_factory=list)
 
     def close(self) -> None:
         for fd in (*self.programs, *self.maps.values()):
-            os.close(fd)
+            if fd >= 0:
+                os.close(fd)
         self.programs.clear()
         self.maps.clear()
 
@@ -147,7 +151,10 @@ def _load_program(loaded: Loaded, program: ProgramImage, types: int, verbose: bo
         from pytrace.runtime.refusal import refusal
 
         raise refusal(program, error, verbose=verbose) from error
-    except (LookupError, OSError) as error:
+    except LookupError as error:
+        loaded.missing[len(loaded.programs)] = str(error)
+        fd, log = -1, ""
+    except OSError as error:
         raise RunError(str(error)) from error
     finally:
         if attach_fd:
