@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from pytrace.codegen.btf_out import function_btf
+from pytrace.codegen.btf_out import program_btf
 from pytrace.codegen.disasm import disassemble
 from pytrace.codegen.features import Offers
 from pytrace.codegen.frame import TooLarge
 from pytrace.codegen.function import ATTRIBUTES, Made, make_functions, section_of
-from pytrace.codegen.image import Image, MapImage, ProgramImage
+from pytrace.codegen.image import Image, MapImage, ProgramImage, Relocation
 from pytrace.codegen.link import MAX_STACK, Linked, link
 from pytrace.codegen.llvm import compile_modules
 from pytrace.codegen.maps import map_images
@@ -153,35 +153,37 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
     if module.counts_lost:
         entries = module.record_losses + len(module.losses)
         module.add_map(MapImage("drops", "percpu_array", 4, 8, entries))
-    images = tuple(_program_image(probe, programs.linked[probe.order], module) for probe in program.probes)
+    pairs = [(probe, programs.linked[probe.order]) for probe in program.probes]
+    btf, infos = program_btf([(probe.name, linked.functions) for probe, linked in pairs])
+    images = tuple(
+        _program_image(probe, linked, module, info) for (probe, linked), info in zip(pairs, infos, strict=True)
+    )
     if inspect is not None:
         for each in images:
             inspect("dis", f"{each.name}:\n{disassemble(each.code, each.relocations)}")
     return Image(
         images, module.finish_maps(), tuple(script_maps), tuple(module.actions), program.config, program.strings,
         dict(program.structs), {enum: dict(names) for enum, names in program.enums.items()},
-        tuple(module.losses),
+        tuple(module.losses), btf,
     )  # fmt: skip
 
 
-def _program_image(probe: core.Probe, linked: Linked, module: Module) -> ProgramImage:
+def _program_image(probe: core.Probe, linked: Linked, module: Module, func_info: bytes) -> ProgramImage:
     loading = PROVIDERS[probe.targets[0].provider].loading(probe.targets[0])
-    btf, info = function_btf(linked.functions) if _has_callbacks(linked) else (b"", b"")
     lines = []
     for slot, number in linked.marks:
         if 0 < number <= len(module.locations):
             span = module.locations[number - 1]
             lines.append((slot, span.line, span.column))
     return ProgramImage(
-        probe.name, loading.prog_type, loading.expected_attach_type, linked.code, linked.relocations,
-        tuple((target, index) for index, target in enumerate(probe.targets)), probe.order, btf, info,
+        probe.name, loading.prog_type, loading.expected_attach_type, linked.code,
+        tuple(_numbered(relocation, module.features) for relocation in linked.relocations),
+        tuple((target, index) for index, target in enumerate(probe.targets)), probe.order, func_info,
         tuple(lines), loading.attach_btf,
     )  # fmt: skip
 
 
-def _has_callbacks(linked: Linked) -> bool:
-    """Whether a function is passed to a helper (`PSEUDO_FUNC` in an `ld_imm64`)."""
-    slots = range(0, len(linked.code), 8)
-    return any(linked.code[at] == 0x18 and linked.code[at + 1] >> 4 == 4 for at in slots)
-
-
+def _numbered(relocation: Relocation, features: Offers) -> Relocation:
+    if relocation.kind != "kfunc":
+        return relocation
+    return replace(relocation, addend=features.function_number(relocation.symbol))

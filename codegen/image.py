@@ -27,8 +27,8 @@ class Relocation:
     """Something to fill into the instruction at `insn` (counted in 8-byte slots) when the program is loaded.
 
     `kind`: "map" (ld_imm64 of the map's fd), "data" (ld_imm64 of an array map's value + `addend`), "kfunc" (call of
-    the kernel function `symbol`), "config" values are folded before. `symbol` names the map of the image or the
-    function.
+    the kernel function `symbol`, whose number in the kernel's BTF is `addend` if that is known), "config" values are
+    folded before. `symbol` names the map of the image or the function.
     """
 
     insn: int
@@ -67,7 +67,7 @@ class ScriptMap:
 
 @frozen
 class ProgramImage:
-    """One BPF program. `btf` and `func_info` are present when callbacks need them. `lines` maps slots to the script:
+    """One BPF program. `func_info` types its functions by `Image.btf`. `lines` maps slots to the script:
     (slot, line, column)."""
 
     name: str
@@ -77,7 +77,6 @@ class ProgramImage:
     relocations: tuple[Relocation, ...]
     targets: tuple[tuple[Target, int], ...]
     order: int
-    btf: bytes = b""
     func_info: bytes = b""
     lines: tuple[tuple[int, int, int], ...] = ()
     attach_btf: str = ""
@@ -135,6 +134,8 @@ class Loss:
 
 @frozen
 class Image:
+    """`btf` is the type information of all programs together."""
+
     programs: tuple[ProgramImage, ...]
     maps: tuple[MapImage, ...]
     script_maps: tuple[ScriptMap, ...]
@@ -146,3 +147,4 @@ class Image:
     losses: tuple[Loss, ...] = ()
     """What the last elements of the map `drops` count, one each. Those before count lost records, by the number of the
     program."""
+    btf: bytes = b""

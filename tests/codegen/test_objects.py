@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from pytrace.codegen import Features, generate
-from pytrace.codegen.btf_out import function_btf
+from pytrace.codegen.btf_out import program_btf
 from pytrace.codegen.disasm import disassemble
 from pytrace.codegen.elf import read_object
 from pytrace.codegen.helpers import HELPERS
@@ -112,10 +112,24 @@ def test_the_size_of_a_frame():
 
 
 def test_type_information_names_the_functions():
-    data, info = function_btf([("main", 0), ("callback", 12)])
+    one = [("program_1", 0), ("program_1.loop", 12), ("lost", 20)]
+    data, infos = program_btf([("kprobe_f_1", one), ("kprobe_g_2", [("program_2", 0), ("lost", 7)])])
     parsed = Btf(data, "program")
-    assert parsed.find("callback", Kind.FUNC) is not None
-    assert list(struct.iter_unpack("<II", info)) == [(0, 3), (12, 4)]
+    assert sorted(parsed.names(Kind.FUNC)) == ["kprobe_f_1", "kprobe_g_2", "lost", "program_1_loop"]
+    first, second = ([(slot, parsed.type(id_).name) for slot, id_ in struct.iter_unpack("<II", info)] for info in infos)
+    assert first == [(0, "kprobe_f_1"), (12, "program_1_loop"), (20, "lost")]
+    assert second == [(0, "kprobe_g_2"), (7, "lost")]
+
+
+def test_type_information_tells_of_all_arguments():
+    """The kernel passes on as many when it calls a function whose exit is traced."""
+    data, _ = program_btf([("kprobe_f_1", [("program_1", 0), ("callback", 12)])])
+    parsed = Btf(data, "program")
+    functions = {name: parsed.find(name, Kind.FUNC) for name in ("kprobe_f_1", "callback")}
+    counts = {
+        name: len(parsed.parameters(parsed.type(found.value))) for name, found in functions.items() if found is not None
+    }
+    assert counts == {"kprobe_f_1": 1, "callback": 5}
 
 
 @pytest.mark.parametrize(
