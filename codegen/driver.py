@@ -46,7 +46,10 @@ _SELF_GUARDED = frozenset({"rawtracepoint", "fentry", "fexit"})
 
 
 def exclusive_maps(program: core.Program) -> dict[int, bool]:
-    """For each map that aggregates, whether no update of it can interrupt another one on the same CPU."""
+    """For each map that aggregates, whether no update of it can interrupt another one on the same CPU. Nothing is known
+    of a map that other scripts update too."""
+    if program.shared:
+        return {}
     updaters: dict[int, set[tuple[str, int]]] = {}
     for probe in program.probes:
         provider = probe.targets[0].provider if probe.targets else ""

@@ -55,7 +55,8 @@ class MapImage:
 
 @frozen
 class ScriptMap:
-    """A map of the script as user space sees it. `symbol` is the BPF map that stores it."""
+    """A map of the script as user space sees it. `symbol` is the BPF map that stores it, `kind` its declared kind or
+    "". `written` tells that the script stores into it: otherwise the type of its values is only a guess."""
 
     name: str
     symbol: str
@@ -63,6 +64,8 @@ class ScriptMap:
     value: Type
     per_cpu: bool
     size: int
+    kind: str = ""
+    written: bool = True
 
 
 @frozen

@@ -57,7 +57,7 @@ def map_images(map_: core.Map, features: Offers) -> tuple[ScriptMap, MapImage]:
     """A map of the script as user space sees it, and the BPF map behind it."""
     aggregate = isinstance(map_.value, Aggregate)
     symbol, size = symbol_of(map_), align_up(value_size(map_))
-    script = ScriptMap(map_.name, symbol, map_.key, map_.value, aggregate, map_.size)
+    script = ScriptMap(map_.name, symbol, map_.key, map_.value, aggregate, map_.size, map_.kind, map_.written)
     if map_.key is None:
         if not aggregate:
             return script, MapImage(symbol, "array", 4, size + 8, 1, script_map=map_.index)

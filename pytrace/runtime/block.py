@@ -1,6 +1,7 @@
 """One image in the kernel, from loading to closing: its maps, programs, attachments and records.
 
-A session holds one block, and may hold several: they share nothing, so that each can come and go by itself.
+A session holds one block, and may hold several: each can come and go by itself. They may have maps in common, which
+then belong to the session.
 """
 
 from __future__ import annotations
@@ -31,10 +32,13 @@ _ARGUMENTS = bytes(96)
 
 
 class Block:
-    def __init__(self, loaded: Loaded, printer: Printer, outcome: Outcome, boot_offset: int) -> None:
+    def __init__(
+        self, loaded: Loaded, printer: Printer, outcome: Outcome, boot_offset: int, maps: MapStore | None = None
+    ) -> None:
+        """`maps` are those of a session, which knows those of the image too; by default they are the image's own."""
         self.loaded = loaded
         self.image: Image = loaded.image
-        self.maps = MapStore(loaded)
+        self.maps = maps or MapStore(loaded)
         self.consumer = Consumer(self.image, printer, self.maps, outcome, boot_offset)
         self.attached = Attached()
         self.detaching: Detaching | None = None

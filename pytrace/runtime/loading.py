@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import struct
 import time
+from collections.abc import Mapping
 
 from pytrace.codegen.image import Image, MapImage, ProgramImage
 from pytrace.frozen import field, frozen, record
@@ -60,14 +61,22 @@ class Loaded:
         self.maps.clear()
 
 
-def load(image: Image, session: SessionValues, *, verbose: bool = False, want_logs: bool = False) -> Loaded:
+def load(
+    image: Image, session: SessionValues, *, verbose: bool = False, want_logs: bool = False,
+    shared: Mapping[str, int] | None = None,
+) -> Loaded:
     """Bring an image into the kernel. `verbose` puts the verifier's log into the error, `want_logs` keeps the logs of
-    programs that are accepted. Raises `RunError`, with nothing left behind."""
+    programs that are accepted. `shared` are maps, by symbol, that are there already: they are used and stay their
+    owner's. Raises `RunError`, with nothing left behind."""
     loaded = Loaded(image)
     types = 0
+    shared = shared or {}
     try:
         for map_image in image.maps:
-            _create_map(loaded, map_image, session)
+            if map_image.symbol in shared:
+                loaded.maps[map_image.symbol] = os.dup(shared[map_image.symbol])
+            else:
+                _create_map(loaded, map_image, session)
         types = _load_types(image)
         for program in image.programs:
             _load_program(loaded, program, types, verbose, want_logs)

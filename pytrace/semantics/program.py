@@ -410,6 +410,8 @@ class Program:
     warnings: tuple[Diagnostic, ...] = ()
     check_reads: bool = False
     """Whether failing reads and lookups are reported (-k)."""
+    shared: bool = False
+    """Whether programs of other scripts may use the same maps."""
 
 
 def is_scalar(type_: Type) -> bool:
