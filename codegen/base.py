@@ -44,6 +44,7 @@ class Base(ABC):
     context: ProbeContext
     exclusive: bool
     strict: bool
+    short: int
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Base(ABC):
         self.b = frame.b
         self.exclusive = False
         self.strict = True
+        self.short = 0
         self.updaters = updaters
         """For each map that aggregates: whether its updates are exclusive (`Emitter.exclusive`)."""
         self.subprogram = module.subprogram(frame.name)

@@ -13,7 +13,7 @@ from pytrace.codegen.function import ATTRIBUTES, Made, make_functions, section_o
 from pytrace.codegen.image import Image, MapImage, ProgramImage, Relocation
 from pytrace.codegen.link import MAX_STACK, Linked, link
 from pytrace.codegen.llvm import compile_modules
-from pytrace.codegen.maps import map_images
+from pytrace.codegen.maps import map_images, split_maps
 from pytrace.codegen.module import Module
 from pytrace.codegen.plan import BUDGETS
 from pytrace.codegen.records import lost_function
@@ -77,6 +77,7 @@ class _Programs:
             for node in nodes(probe.body)
             if isinstance(node, core.MapCall) and node.name == "delete"
         }
+        self.module.split = split_maps(program)
         self.updaters = exclusive_maps(program)
         self.levels = {probe.order: 0 for probe in program.probes}
         self.made: dict[int, Made] = {}
@@ -147,9 +148,10 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
     module = programs.module
     script_maps = []
     for map_ in program.maps:
-        script, image = map_images(map_, features)
+        script, images = map_images(map_, features, map_.index in module.split)
         script_maps.append(script)
-        module.add_map(replace(image, script_map=len(script_maps) - 1))
+        for image in images:
+            module.add_map(replace(image, script_map=len(script_maps) - 1))
     for made in programs.made.values():
         if made.scratch is not None:
             module.add_map(made.scratch)
@@ -158,14 +160,14 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
         module.add_map(MapImage("drops", "percpu_array", 4, 8, entries))
     pairs = [(probe, programs.linked[probe.order]) for probe in program.probes]
     btf, infos = program_btf([(probe.name, linked.functions) for probe, linked in pairs])
-    images = tuple(
+    compiled = tuple(
         _program_image(probe, linked, module, info) for (probe, linked), info in zip(pairs, infos, strict=True)
     )
     if inspect is not None:
-        for each in images:
+        for each in compiled:
             inspect("dis", f"{each.name}:\n{disassemble(each.code, each.relocations)}")
     return Image(
-        images, module.finish_maps(), tuple(script_maps), tuple(module.actions), program.config, program.strings,
+        compiled, module.finish_maps(), tuple(script_maps), tuple(module.actions), program.config, program.strings,
         dict(program.structs), {enum: dict(names) for enum, names in program.enums.items()},
         tuple(module.losses), btf,
     )  # fmt: skip

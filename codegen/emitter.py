@@ -86,6 +86,10 @@ class Emitter(Protocol):
     """For `fill`: whether bytes behind the end of a string or buffer, and padding, have to be zero. They need not where
     only user space reads the value (a record)."""
 
+    short: int
+    """For `fill` of a string that is a key: if not 0, only so many bytes have to be valid and padded where the string
+    is shorter than that, NUL included. Who honours it, or evaluates anything else, sets it to 0."""
+
     # memory
     def scratch(self, size: int, align: int = 8) -> Value:
         """Memory of this program for the rest of the probe: on the stack up to `on_stack_limit` bytes, else in its

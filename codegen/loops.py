@@ -18,6 +18,7 @@ from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.features import Offers
 from pytrace.codegen.frame import Frame, Loop
 from pytrace.codegen.layout import register_type
+from pytrace.codegen.maps import Located
 from pytrace.codegen.prologue import STATE_CONTEXT, STATE_RESULT, STATE_SET, STATE_SIGNAL, STATE_SIZE
 from pytrace.codegen.statements import Statements
 from pytrace.codegen.visit import nodes
@@ -170,7 +171,7 @@ class Loops(Statements):
         if wants_key:
             self.copy(self.b.gep(at, key_at), key, size_of(key_type))
         if wants_value and isinstance(stmt.map.value, Aggregate):
-            number = self.reduced(stmt.map, key)
+            number = self.reduced(stmt.map, Located(self.map_pointer(stmt.map), key))
             self.store_scalar(self.b.resize(number, register_type(value_type)), value_type, at, value_at)
         elif wants_value:
             self.copy(self.b.gep(at, value_at), value, size_of(value_type))

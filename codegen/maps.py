@@ -7,6 +7,9 @@
 | `@x = count()` and the like | per-CPU array of one element |
 | `@x[key] = count()` and the like | per-CPU hash |
 
+A map whose keys are long strings is two hashes: one of keys of `SHORT` bytes for the strings that fit, and one for the
+others. The kernel hashes, compares and copies all bytes of a key, and most strings are much shorter than they may be.
+
 Declared kinds choose another hash. Elements of plain hashes are allocated when they are made, where the kernel can do
 that: creating a map is then cheap, whatever its size.
 """
@@ -24,11 +27,15 @@ from pytrace.codegen.features import Offers
 from pytrace.codegen.image import MapImage, ScriptMap
 from pytrace.codegen.layout import align_up, is_signed, register_type
 from pytrace.codegen.module import NO_PREALLOC
-from pytrace.codegen.visit import mentions
+from pytrace.codegen.visit import mentions, nodes
+from pytrace.frozen import frozen, replace
 from pytrace.semantics import program as core
-from pytrace.semantics.types import Aggregate, size_of
+from pytrace.semantics.types import Aggregate, Str, size_of
 
-__all__ = ["NOEXIST", "Maps", "map_images"]
+__all__ = ["NOEXIST", "SHORT", "Located", "Maps", "map_images", "split_maps"]
+
+SHORT = 64
+"""Bytes of the keys for short strings, with their NUL. Most paths fit."""
 
 NOEXIST = 1
 """BPF_NOEXIST: only make an element, do not replace one."""
@@ -53,20 +60,55 @@ def value_size(map_: core.Map) -> int:
     return max(size_of(map_.value), 1)
 
 
-def map_images(map_: core.Map, features: Offers) -> tuple[ScriptMap, MapImage]:
-    """A map of the script as user space sees it, and the BPF map behind it."""
+def split_maps(program: core.Program) -> frozenset[int]:
+    """The indices of the maps that are stored as two: their keys are long strings and nobody walks through them, asks
+    for their address, says how they are stored, or uses them from another script."""
+    if program.shared:
+        return frozenset()
+    whole = set()
+    for probe in program.probes:
+        for node in nodes(probe.body):
+            match node:
+                case core.MapLoop(map=map_) | core.AddressOf(of=core.Map() as map_):
+                    whole.add(map_.index)
+    return frozenset(
+        map_.index
+        for map_ in program.maps
+        if isinstance(map_.key, Str) and size_of(map_.key) > 2 * SHORT and not map_.kind and map_.index not in whole
+    )
+
+
+def short_symbol(map_: core.Map) -> str:
+    return f"{symbol_of(map_)}.short"
+
+
+def map_images(map_: core.Map, features: Offers, split: bool) -> tuple[ScriptMap, tuple[MapImage, ...]]:
+    """A map of the script as user space sees it, and the BPF maps behind it."""
     aggregate = isinstance(map_.value, Aggregate)
     symbol, size = symbol_of(map_), align_up(value_size(map_))
-    script = ScriptMap(map_.name, symbol, map_.key, map_.value, aggregate, map_.size, map_.kind, map_.written)
+    script = ScriptMap(
+        map_.name, symbol, map_.key, map_.value, aggregate, map_.size, map_.kind, map_.written,
+        short_symbol(map_) if split else "",
+    )  # fmt: skip
     if map_.key is None:
         if not aggregate:
-            return script, MapImage(symbol, "array", 4, size + 8, 1, script_map=map_.index)
-        return script, MapImage(symbol, "percpu_array", 4, size, 1, script_map=map_.index)
+            return script, (MapImage(symbol, "array", 4, size + 8, 1, script_map=map_.index),)
+        return script, (MapImage(symbol, "percpu_array", 4, size, 1, script_map=map_.index),)
     kind = _KINDS.get(map_.kind, "percpu_hash" if aggregate else "hash")
     lazy = kind == "hash" or (kind == "percpu_hash" and size * map_.size * features.cpus > PREALLOCATED)
     flags = NO_PREALLOC if lazy and features.lazy_maps else 0
     key_size = max(size_of(map_.key), 1)
-    return script, MapImage(symbol, kind, key_size, value_size(map_), map_.size, flags, script_map=map_.index)
+    image = MapImage(symbol, kind, key_size, value_size(map_), map_.size, flags, script_map=map_.index)
+    short = (replace(image, symbol=script.short, key_size=SHORT),) if split else ()
+    return script, (image, *short)
+
+
+@frozen
+class Located:
+    """A place in a map, as helpers take it: the map and a pointer to the key."""
+
+    map: Value
+    key: Value
 
 
 class Maps(Comparison):
@@ -85,9 +127,31 @@ class Maps(Comparison):
         with self.strictly():
             return self.place(key)
 
-    def lookup(self, map_: core.Map, key: core.Expr | None) -> Value:
+    def located(self, map_: core.Map, key: core.Expr | None) -> Located:
+        """Where a key belongs. Of a map that is split, what the key is decides in which part."""
+        if map_.index not in self.module.split:
+            return Located(self.map_pointer(map_), self.map_key(map_, key))
+        assert key is not None
+        short, type_ = self.module.map(short_symbol(map_)), Str(SHORT)
+        match key:
+            case core.Text(value=text) if len(text) < SHORT:
+                return Located(short, self.map_key(map_, core.Text(type_, key.span, text)))
+            case core.Convert(value=value) if isinstance(value.type, Str) and size_of(value.type) < SHORT:
+                return Located(short, self.map_key(map_, core.Convert(type_, key.span, value)))
+            case core.Call(name="str"):
+                self.short = SHORT
+        at = self.map_key(map_, key)
+        self.short = 0
+        is_short = self.b.eq(self.b.load("i8", at, SHORT - 1), 0)
+        return Located(self.choose(is_short, lambda: short, lambda: self.map_pointer(map_)), at)
+
+    def find(self, at: Located) -> Value:
         """A pointer to the element of a hash, or null."""
-        return self.pointer_helper("map_lookup_elem", self.map_pointer(map_), self.map_key(map_, key))
+        return self.pointer_helper("map_lookup_elem", at.map, at.key)
+
+    def lookup(self, map_: core.Map, key: core.Expr | None) -> Value:
+        """The same by the key's value."""
+        return self.find(self.located(map_, key))
 
     # the cell of a scalar map
 
@@ -108,8 +172,7 @@ class Maps(Comparison):
     def read_map(self, expr: core.ReadMap) -> Value:
         map_ = expr.map
         if isinstance(map_.value, Aggregate):
-            key = self.map_key(map_, expr.key)
-            return self.b.resize(self.reduced(map_, key), register_type(expr.type))
+            return self.b.resize(self.reduced(map_, self.located(map_, expr.key)), register_type(expr.type))
         if is_cell(map_):
             cell = self.cell(map_)
             return self.load_scalar(expr.type, cell, volatile=True) if core.is_scalar(expr.type) else cell
@@ -127,7 +190,7 @@ class Maps(Comparison):
 
         return self.choose(self.b.is_null(found), missing, there)
 
-    def reduced(self, map_: core.Map, key: Value) -> Value:
+    def reduced(self, map_: core.Map, at: Located) -> Value:
         """A castable aggregation as an integer (i64)."""
         raise NotImplementedError
 
@@ -156,28 +219,28 @@ class Maps(Comparison):
                 kept = self.temporary(map_.value)
                 self.copy(kept, held, size_of(map_.value))
                 held = kept
-        key = self.map_key(map_, stmt.key)
+        at = self.located(map_, stmt.key)
         if scalar and not self.often_new(map_):
-            self._replace(map_, key, number, held, stmt)
+            self._replace(map_, at, number, held, stmt)
         else:
-            self._insert(map_, key, held, stmt)
+            self._insert(map_, at, held, stmt)
 
     def often_new(self, map_: core.Map) -> bool:
         """Whether keys come and go, so that looking for an element before making it is in vain."""
         return map_.index in self.module.deleted_from
 
-    def _replace(self, map_: core.Map, key: Value, number: Value, held: Value, stmt: core.SetMap) -> None:
+    def _replace(self, map_: core.Map, at: Located, number: Value, held: Value, stmt: core.SetMap) -> None:
         """Writes into the element if there is one: cheaper than exchanging it."""
         b = self.b
-        found = self.pointer_helper("map_lookup_elem", self.map_pointer(map_), key)
+        found = self.find(at)
         self.when(
             b.is_null(found),
-            lambda: self._insert(map_, key, held, stmt),
+            lambda: self._insert(map_, at, held, stmt),
             lambda: self.store_scalar(number, map_.value, found, volatile=True),
         )
 
-    def _insert(self, map_: core.Map, key: Value, held: Value, stmt: core.Stmt | core.Expr) -> None:
-        result = self.helper("map_update_elem", self.map_pointer(map_), key, held, 0)
+    def _insert(self, map_: core.Map, at: Located, held: Value, stmt: core.Stmt | core.Expr) -> None:
+        result = self.helper("map_update_elem", at.map, at.key, held, 0)
         self.when(self.b.ne(result, 0), lambda: self.refuse(map_, result, stmt.span))
 
     # ++ and --
@@ -208,20 +271,19 @@ class Maps(Comparison):
         return before
 
     def _step_element(self, expr: core.Step, map_: core.Map, delta: Value, wanted: bool) -> Value:
-        b, pointer = self.b, self.map_pointer(map_)
-        key = self.map_key(map_, expr.key)
-        found = self.pointer_helper("map_lookup_elem", pointer, key)
+        b, element = self.b, self.located(map_, expr.key)
+        found = self.find(element)
         make, present, join = b.block("make"), b.block("present"), b.block("join")
         lookup = b.current
         b.cond_br(b.is_null(found), make, present)
         b.place(make)
         held = self.temporary(map_.value)
         self.store_scalar(delta, map_.value, held)
-        result = self.helper("map_update_elem", pointer, key, held, NOEXIST)
+        result = self.helper("map_update_elem", element.map, element.key, held, NOEXIST)
         made, failed = b.current, b.block("failed")
         b.cond_br(b.eq(result, 0), join, failed)
         b.place(failed)
-        again = self.pointer_helper("map_lookup_elem", pointer, key)  # another CPU was first, or there is no room
+        again = self.find(element)  # another CPU was first, or there is no room
         second, missed = b.current, b.block("missed")
         b.cond_br(b.is_null(again), missed, present)
         b.place(missed)

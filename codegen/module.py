@@ -65,6 +65,8 @@ class Module:
     """What is counted besides the records of each program."""
     deleted_from: set[int] = field(default_factory=set)
     """Indices of the maps from which the script deletes keys."""
+    split: frozenset[int] = frozenset()
+    """Indices of the maps that are stored as two, for short and for long keys."""
     locations: list[Span] = field(default_factory=list)
     """Where debug locations point: the line of a location is an index here, plus one."""
     _kfuncs: dict[str, str] = field(default_factory=dict)
