@@ -105,10 +105,12 @@ def map_images(map_: core.Map, features: Offers, split: bool) -> tuple[ScriptMap
 
 @frozen
 class Located:
-    """A place in a map, as helpers take it: the map and a pointer to the key."""
+    """A place in a map, as helpers take it: the map and a pointer to the key. `either` says where the map is one of
+    two: whether it is the first (i1), and which they are."""
 
     map: Value
     key: Value
+    either: tuple[Value, Value, Value] | None = None
 
 
 class Maps(Comparison):
@@ -142,12 +144,22 @@ class Maps(Comparison):
                 self.short = SHORT
         at = self.map_key(map_, key)
         self.short = 0
-        is_short = self.b.eq(self.b.load("i8", at, SHORT - 1), 0)
-        return Located(self.choose(is_short, lambda: short, lambda: self.map_pointer(map_)), at)
+        is_short, long = self.b.eq(self.b.load("i8", at, SHORT - 1), 0), self.map_pointer(map_)
+        return Located(self.b.select(is_short, short, long), at, (is_short, short, long))
 
     def find(self, at: Located) -> Value:
-        """A pointer to the element of a hash, or null."""
-        return self.pointer_helper("map_lookup_elem", at.map, at.key)
+        """A pointer to the element of a hash, or null.
+
+        One call for each map: the kernel replaces a call whose map is known by the instructions of the look-up.
+        """
+        if at.either is None:
+            return self.pointer_helper("map_lookup_elem", at.map, at.key)
+        first, short, long = at.either
+        return self.choose(
+            first,
+            lambda: self.pointer_helper("map_lookup_elem", short, at.key),
+            lambda: self.pointer_helper("map_lookup_elem", long, at.key),
+        )
 
     def lookup(self, map_: core.Map, key: core.Expr | None) -> Value:
         """The same by the key's value."""
