@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from pytrace.codegen.btf_out import function_btf
 from pytrace.codegen.disasm import disassemble
@@ -11,16 +11,17 @@ from pytrace.codegen.features import Offers
 from pytrace.codegen.frame import TooLarge
 from pytrace.codegen.function import ATTRIBUTES, Made, make_functions, section_of
 from pytrace.codegen.image import Image, MapImage, ProgramImage
-from pytrace.codegen.link import MAX_STACK, Linked, link
+from pytrace.codegen.link import MAX_STACK, Linked, data_section, link
 from pytrace.codegen.llvm import compile_module
 from pytrace.codegen.maps import map_images
-from pytrace.codegen.module import Module
+from pytrace.codegen.module import RDONLY_PROG, Module
 from pytrace.codegen.plan import BUDGETS
 from pytrace.codegen.records import lost_function
 from pytrace.codegen.this_kernel import ThisKernel
 from pytrace.codegen.visit import nodes
 from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import frozen, replace
+from pytrace.kernel.object_file import read_object
 from pytrace.probes import PROVIDERS
 from pytrace.semantics import program as core
 
@@ -92,7 +93,7 @@ def _attempt(
     data = compile_module(module.text(), features.instruction_set, inspect)
     if inspect is not None:
         inspect("elf", data.decode("latin-1"))
-    return _Attempt(module, made, link(data, [section_of(probe.order) for probe in program.probes]))
+    return _Attempt(module, made, link(data, [section_of(probe.order) for probe in program.probes], program.objects))
 
 
 def _compile(program: core.Program, features: Offers, inspect: Inspect | None) -> _Attempt:
@@ -138,6 +139,8 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
     for made in attempt.made:
         if made.scratch is not None:
             module.add_map(made.scratch)
+    for image in _data_maps(program, attempt.linked):
+        module.add_map(image)
     if module.uses_lost:
         entries = max(probe.order for probe in program.probes) + 1
         module.add_map(MapImage("drops", "percpu_array", 4, 8, entries))
@@ -151,6 +154,20 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
         programs, module.finish_maps(), tuple(script_maps), tuple(module.actions), program.config, program.strings,
         dict(program.structs), {enum: dict(names) for enum, names in program.enums.items()},
     )  # fmt: skip
+
+
+def _data_maps(program: core.Program, linked: Sequence[Linked]) -> list[MapImage]:
+    """The data of imported objects that is used: one array of one element for each section."""
+    used = {relocation.symbol for each in linked for relocation in each.relocations if relocation.kind == "data"}
+    images = []
+    for number, data in enumerate(program.objects, 1):
+        for section in read_object(data).sections:
+            symbol = data_section(number, section.name)
+            if symbol in used:
+                frozen = not section.writable
+                flags = RDONLY_PROG if frozen else 0
+                images.append(MapImage(symbol, "array", 4, len(section.data), 1, flags, section.data, frozen))
+    return images
 
 
 def _program_image(probe: core.Probe, linked: Linked, module: Module) -> ProgramImage:

@@ -410,6 +410,8 @@ class Program:
     warnings: tuple[Diagnostic, ...] = ()
     check_reads: bool = False
     """Whether failing reads and lookups are reported (-k)."""
+    objects: tuple[bytes, ...] = ()
+    """The BPF object files whose functions may be called."""
 
 
 def is_scalar(type_: Type) -> bool:
