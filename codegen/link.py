@@ -97,9 +97,14 @@ class _Linker:
             )
             for number, each in enumerate(self.objects)
             for symbol in each.symbols
-            if symbol.is_function and symbol.section
+            if symbol.is_function and 0 < symbol.section < len(each.sections)
         }
-        self.exports = {function.name: function for function in self.functions.values() if function.object}
+        self.exports = {
+            symbol.name: self.functions[number, symbol.section, symbol.value]
+            for number, each in enumerate(self.objects)
+            for symbol in each.symbols
+            if number and symbol.is_global and symbol.is_function and 0 < symbol.section < len(each.sections)
+        }
         self.marks = _marks(self.object)
 
     def program(self, section_name: str) -> Linked:
@@ -193,11 +198,16 @@ class _Linker:
         code: bytearray,
         starts: dict[_Function, int],
     ) -> int:
-        """Bytes of the deepest chain of calls, each frame rounded up as the verifier does (32)."""
+        """Bytes of the deepest chain of calls, each frame rounded up as the verifier does (32). Of functions that call
+        themselves, which imported objects may have, the kernel will say something."""
+        depths: dict[_Function, int] = {}
 
         def depth(function: _Function) -> int:
-            own = max(frame_size(code, starts[function], starts[function] + function.size // 8), 1)
-            return (own + 31) // 32 * 32 + max(map(depth, calls[function]), default=0)
+            if function not in depths:
+                depths[function] = 0
+                own = max(frame_size(code, starts[function], starts[function] + function.size // 8), 1)
+                depths[function] = (own + 31) // 32 * 32 + max(map(depth, calls[function]), default=0)
+            return depths[function]
 
         return depth(main)
 

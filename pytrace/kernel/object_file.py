@@ -16,6 +16,7 @@ _WRITABLE, _ALLOCATED, _EXECUTABLE = 1, 2, 4
 _MOST_ROOM = 1 << 22
 """No data of a BPF object takes more."""
 _STT_FUNC, _STT_SECTION = 2, 3
+_STB_LOCAL = 0
 
 
 @frozen
@@ -28,6 +29,7 @@ class Symbol:
     size: int
     is_function: bool
     is_section: bool
+    is_global: bool = False
 
 
 @frozen
@@ -93,7 +95,7 @@ def _read(data: bytes) -> Object:
             symbols = tuple(
                 Symbol(
                     names[section] if info & 15 == _STT_SECTION else _string(strings, name),
-                    section, value, size, info & 15 == _STT_FUNC, info & 15 == _STT_SECTION,
+                    section, value, size, info & 15 == _STT_FUNC, info & 15 == _STT_SECTION, info >> 4 != _STB_LOCAL,
                 )
                 for name, info, _, section, value, size in struct.iter_unpack("<IBBHQQ", contents(i))
             )  # fmt: skip

@@ -155,7 +155,7 @@ class _Loader:
         except ObjectError as error:
             self.diagnostics.error(node.span, f'cannot import "{name}": {error}')
             return
-        for function in found.keys() & self.externs.keys():
+        for function in sorted(found.keys() & self.externs.keys()):
             self.diagnostics.error(node.span, f"function `{function}` is imported twice")
         self.externs |= found
         self.objects.append(data)
