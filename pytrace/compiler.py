@@ -140,6 +140,9 @@ def compile_source(
         if inspect is not None:
             inspect("types", "".join(f"{part}\n" for part in (*program.probes, *program.maps)))
         image = generate(program, inspect=inspect)
+    close = getattr(unit.types, "close", None)  # of types that a C compiler keeps
+    if close is not None:
+        close()
     targets = [target for each in image.programs for target, _ in each.targets]
     binaries = {file for target in targets for file in PROVIDERS[target.provider].files(target)}
     patterns = any("*" in spec.parts[0] for each in unit.probes for spec in each.specs if spec.provider in _IN_FILES)

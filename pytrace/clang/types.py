@@ -65,6 +65,10 @@ class CompiledTypes:
         self._types: dict[Struct, CType] = {}
         self._definitions: dict[Struct, StructDef] = {}
 
+    def close(self) -> None:
+        """Give the compiler's memory back: hundreds of MB for the kernel's headers. Nothing can be asked afterwards."""
+        self._parsed.close()
+
     # --- the table ------------------------------------------------------------------------------------------------
 
     def struct(self, kind: str, name: str) -> Struct | None:
