@@ -7,7 +7,7 @@ A program is the function of its section, with the functions that it calls or pa
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pytrace.codegen.image import Relocation
 from pytrace.frozen import frozen
@@ -88,8 +88,9 @@ def data_section(number: int, name: str) -> str:
 
 
 class _Linker:
-    def __init__(self, data: bytes, imported: Sequence[bytes]) -> None:
+    def __init__(self, data: bytes, constant: Callable[[bytes], int], imported: Sequence[bytes]) -> None:
         self.object = read_object(data)
+        self.constant = constant
         self.objects = [self.object, *map(read_object, imported)]
         self.functions = {
             (number, symbol.section, symbol.value): _Function(
@@ -162,11 +163,15 @@ class _Linker:
                 relocations.append(Relocation(slot, "kfunc", symbol.name))
             elif reloc.type != _R_BPF_64_64:
                 raise ValueError(f"unknown relocation {reloc.type} of {symbol.name}")
-            elif symbol.section and not self._is_code(function, symbol):
-                data = data_section(function.object, self.objects[function.object].sections[symbol.section].name)
+            elif symbol.section and self._sections(function)[symbol.section].executable:
+                calls.append((slot, self._target(function, symbol, immediate), _PSEUDO_FUNC))
+            elif symbol.section and function.object:
+                data = data_section(function.object, self._sections(function)[symbol.section].name)
                 relocations.append(Relocation(slot, "data", data, symbol.value + immediate))
             elif symbol.section:
-                calls.append((slot, self._target(function, symbol, immediate), _PSEUDO_FUNC))
+                # A table of LLVM's own, such as that by which it counts trailing zeros.
+                at = symbol.value + immediate
+                relocations.append(Relocation(slot, "data", "rodata", self.constant(self._data(symbol)) + at))
             elif symbol.name.endswith(".value"):
                 relocations.append(Relocation(slot, "data", symbol.name.removesuffix(".value"), immediate))
             elif symbol.name == "zeros":
@@ -178,8 +183,11 @@ class _Linker:
                 relocations.append(Relocation(slot, "map", symbol.name))
         return calls
 
-    def _is_code(self, function: _Function, symbol: Symbol) -> bool:
-        return self.objects[function.object].sections[symbol.section].executable
+    def _sections(self, function: _Function) -> tuple[Section, ...]:
+        return self.objects[function.object].sections
+
+    def _data(self, symbol: Symbol) -> bytes:
+        return self.object.sections[symbol.section].data
 
     def _target(self, function: _Function, symbol: Symbol, addend: int) -> _Function:
         at = addend if symbol.is_section else symbol.value
@@ -229,7 +237,10 @@ def frame_size(code: bytes | bytearray, start: int, end: int) -> int:
     return -deepest
 
 
-def link(data: bytes, sections: Sequence[str], imported: Sequence[bytes] = ()) -> list[Linked]:
-    """The programs in the given sections of an object file, with what they call of the imported ones."""
-    linker = _Linker(data, imported)
+def link(
+    data: bytes, sections: Sequence[str], constant: Callable[[bytes], int], imported: Sequence[bytes] = ()
+) -> list[Linked]:
+    """The programs in the given sections of an object file, with what they call of the imported ones. `constant` gives
+    constant bytes a place."""
+    linker = _Linker(data, constant, imported)
     return [linker.program(name) for name in sections]

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pytrace.console import Stop, encode, report_rejection, say
+from pytrace.console import Stop, coloured_output, encode, report_rejection, say
 from pytrace.hints import TYPE_CHECKING, NoReturn
 from pytrace.options import CommandLine, UsageError, parse_command_line, usage
 from pytrace.problem import Problem
@@ -178,11 +178,15 @@ def _format(line: CommandLine, request: Request) -> int:
         text = format_script(parse(request.source))
     except CompileError as error:
         return report_rejection(error)
-    data = encode(text)
     target = line.last("output")
     if target is None:
-        sys.stdout.buffer.write(data)
+        if coloured_output():
+            from pytrace.repl.lexer import colour
+
+            text = colour(text)
+        sys.stdout.buffer.write(encode(text))
         return 0
+    data = encode(text)
     temporary = f"{target}.{os.getpid()}.tmp"
     try:
         with open(temporary, "xb") as file:

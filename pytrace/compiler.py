@@ -36,6 +36,7 @@ from pytrace.semantics import (
 from pytrace.semantics.program import Program
 from pytrace.semantics.unit import Options, Unit
 from pytrace.semantics.walk import deep_recursion
+from pytrace.syntax import tree
 from pytrace.syntax.parser import parse
 
 if TYPE_CHECKING:
@@ -106,6 +107,18 @@ def matched(source: Source, options: Options, diagnostics: Diagnostics) -> Unit:
     """Only as far as the targets of the probes, for listing them."""
     with deep_recursion():
         return _through_passes(_unit(source, options), diagnostics, matching.match)
+
+
+def compile_tree(script: tree.Script, options: Options, diagnostics: Diagnostics) -> Image:
+    """A syntax tree to an image, for scripts that are put together from pieces. Raises `CompileError`."""
+    from pytrace.codegen import generate
+
+    host = MachineHost(options)
+    with deep_recursion(), _uncollected():
+        unit = _through_passes(Unit(script, options, host.types, host=host), diagnostics)
+        program = typing.check(unit, diagnostics)
+        diagnostics.check()
+        return generate(program)
 
 
 @frozen

@@ -33,14 +33,25 @@ def say(text: str) -> None:
     sys.stderr.buffer.flush()
 
 
-def use_colour() -> bool:
-    """Whether diagnostics are coloured (OUTPUT 7.4)."""
+def _wished_colour() -> bool | None:
+    """Whether the user wants colours always or never; None if that depends on where they would go."""
     wish = os.environ.get("PYTRACE_COLOR", os.environ.get("BPFTRACE_COLOR", "auto"))
     if wish in ("always", "never"):
         return wish == "always"
     if wish != "auto":
         say(f"WARNING: BPFTRACE_COLOR must be auto, always or never, not {wish}\n")
-    return sys.stdout.isatty() and sys.stderr.isatty()
+    return None
+
+
+def use_colour() -> bool:
+    """Whether diagnostics are coloured (OUTPUT 7.4)."""
+    wish = _wished_colour()
+    return sys.stdout.isatty() and sys.stderr.isatty() if wish is None else wish
+
+
+def coloured_output() -> bool:
+    """Whether a script that is printed is coloured: on a terminal, unless the user wants none (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and _wished_colour() is not False
 
 
 def _render(diagnostics: Iterable[Diagnostic], colour: bool) -> str:

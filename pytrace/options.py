@@ -182,6 +182,7 @@ def usage() -> str:
         "ENVIRONMENT:",
         "    BPFTRACE_<NAME>, PYTRACE_<NAME>    set a configuration variable, such as BPFTRACE_MAX_STRLEN",
         "    BPFTRACE_COLOR                     auto, always or never",
+        "    NO_COLOR                           if set, --fmt prints without colours on a terminal too",
         "",
         "EXAMPLES:",
         "    pytrace -e 'tracepoint:syscalls:sys_enter_openat { printf(\"%s %s\\n\", comm, str(args.filename)); }'",

@@ -256,6 +256,7 @@ def start(
         colour=use_colour(),
         notify="__BPFTRACE_NOTIFY_PROBES_ATTACHED" in os.environ,
         verifier_logs=bool(stages & {"verifier", "all"}),
+        cached=not line.has("no-cache"),
     )
     sys.stdout.flush()
     gc.freeze()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytrace.codegen.llvm import compile_module
+from pytrace.codegen.llvm import compile_modules
 
 CODE = """
 @counter = global i32 5, align 4, !dbg !30
@@ -79,4 +79,4 @@ TYPES = """
 
 def object_file(code: str = CODE, types: str = TYPES) -> bytes:
     """The object file of a module in LLVM's language: functions `sum_of_squares`, `bump`, `is_null`, `reset`."""
-    return compile_module(code + types, "v3")
+    return compile_modules([code + types], "v3")[0]

@@ -90,7 +90,7 @@ define i64 @main(ptr %ctx) section "test" {
 
 def test_linking(data: bytes) -> None:
     """What is called comes along, with what it calls and the data it uses, and nothing else."""
-    (linked,) = link(object_file(CALLER, ""), ["test"], [data])
+    (linked,) = link(object_file(CALLER, ""), ["test"], bytearray().find, [data])
     assert [name for name, _ in linked.functions] == ["main", "bump", "sum_of_squares", "square"]
     assert {(each.kind, each.symbol) for each in linked.relocations} == {("data", "object1.data")}
 
@@ -108,7 +108,7 @@ def test_damaged_objects_are_refused(data: bytes) -> None:
         try:
             found = externs(bytes(broken), "x")
             if "bump" in found:
-                link(caller, ["test"], [bytes(broken)])
+                link(caller, ["test"], bytearray().find, [bytes(broken)])
         except ObjectError as error:
             assert str(error)
 
