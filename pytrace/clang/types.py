@@ -66,7 +66,12 @@ class CompiledTypes:
         self._definitions: dict[Struct, StructDef] = {}
 
     def close(self) -> None:
-        """Give the compiler's memory back: hundreds of MB for the kernel's headers. Nothing can be asked afterwards."""
+        """Give the compiler's memory back: 100 MB for the kernel's headers. Only what was asked before is known then."""
+        self._constants = self._constants or {}
+        self._defined.clear()
+        self._typedefs.clear()
+        self._types.clear()
+        self._open.clear()
         self._parsed.close()
 
     # --- the table ------------------------------------------------------------------------------------------------
@@ -79,12 +84,12 @@ class CompiledTypes:
         return self._structs[key] or self._fallback.struct(kind, name)
 
     def definition(self, struct: Struct) -> StructDef | None:
+        if struct in self._definitions:
+            return self._definitions[struct]
         type_ = self._types.get(struct)
         if type_ is None:
             return self._fallback.definition(struct)
-        if struct not in self._definitions:
-            self._definitions[struct] = StructDef(struct, tuple(self._fields(type_, 0)))
-        return self._definitions[struct]
+        return self._definitions.setdefault(struct, StructDef(struct, tuple(self._fields(type_, 0))))
 
     def named(self, name: str) -> Type | None:
         cursor = self._typedefs.get(name)
