@@ -66,7 +66,7 @@ class CompiledTypes:
         self._definitions: dict[Struct, StructDef] = {}
 
     def close(self) -> None:
-        """Give the compiler's memory back: 100 MB for the kernel's headers. Only what was asked before is known then."""
+        """Give the compiler's memory back: 100 MB for the kernel's headers. What was asked before stays known."""
         self._constants = self._constants or {}
         self._defined.clear()
         self._typedefs.clear()
