@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pytrace.codegen.btf_out import program_btf
 from pytrace.codegen.disasm import disassemble
@@ -11,16 +11,17 @@ from pytrace.codegen.features import Offers
 from pytrace.codegen.frame import TooLarge
 from pytrace.codegen.function import ATTRIBUTES, Made, make_functions, section_of
 from pytrace.codegen.image import Image, MapImage, ProgramImage, Relocation
-from pytrace.codegen.link import MAX_STACK, Linked, link
+from pytrace.codegen.link import MAX_STACK, Linked, data_section, link
 from pytrace.codegen.llvm import compile_modules
 from pytrace.codegen.maps import map_images, split_maps
-from pytrace.codegen.module import Module
+from pytrace.codegen.module import RDONLY_PROG, Module
 from pytrace.codegen.plan import BUDGETS
 from pytrace.codegen.records import lost_function
 from pytrace.codegen.this_kernel import ThisKernel
 from pytrace.codegen.visit import nodes
 from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import replace
+from pytrace.kernel.object_file import read_object
 from pytrace.probes import PROVIDERS
 from pytrace.semantics import program as core
 
@@ -103,7 +104,7 @@ class _Programs:
         for data, orders in zip(objects, parts, strict=True):
             if self.inspect is not None:
                 self.inspect("elf", data.decode("latin-1"))
-            linked = link(data, [section_of(order) for order in orders], self.module.constant)
+            linked = link(data, [section_of(order) for order in orders], self.module.constant, self.program.objects)
             self.linked.update(zip(orders, linked, strict=True))
 
     def _modules(self, probes: Sequence[core.Probe], parts: list[list[int]]) -> Iterator[str]:
@@ -155,6 +156,8 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
     for made in programs.made.values():
         if made.scratch is not None:
             module.add_map(made.scratch)
+    for image in _data_maps(program, programs.linked.values()):
+        module.add_map(image)
     if module.counts_lost:
         entries = module.record_losses + len(module.losses)
         module.add_map(MapImage("drops", "percpu_array", 4, 8, entries))
@@ -171,6 +174,20 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
         dict(program.structs), {enum: dict(names) for enum, names in program.enums.items()},
         tuple(module.losses), btf,
     )  # fmt: skip
+
+
+def _data_maps(program: core.Program, linked: Iterable[Linked]) -> list[MapImage]:
+    """The data of imported objects that is used: one array of one element for each section."""
+    used = {relocation.symbol for each in linked for relocation in each.relocations if relocation.kind == "data"}
+    images = []
+    for number, data in enumerate(program.objects, 1):
+        for section in read_object(data).sections:
+            symbol = data_section(number, section.name)
+            if symbol in used:
+                frozen = not section.writable
+                flags = RDONLY_PROG if frozen else 0
+                images.append(MapImage(symbol, "array", 4, len(section.data), 1, flags, section.data, frozen))
+    return images
 
 
 def _program_image(probe: core.Probe, linked: Linked, module: Module, func_info: bytes) -> ProgramImage:

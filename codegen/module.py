@@ -12,7 +12,7 @@ from pytrace.frozen import field, record, replace
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Type, align_of, size_of
 
-__all__ = ["NO_PREALLOC", "Module", "layout_of", "place_of"]
+__all__ = ["NO_PREALLOC", "RDONLY_PROG", "Module", "layout_of", "place_of"]
 
 RDONLY_PROG = 1 << 7
 """BPF_F_RDONLY_PROG: programs only read the map."""

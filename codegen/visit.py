@@ -13,7 +13,7 @@ __all__ = ["expressions", "is_pure", "mentions", "parts", "statements"]
 
 Node = core.Expr | core.Stmt
 
-_EFFECTS = frozenset({"skboutput", "debugf"})
+_EFFECTS = frozenset({"skboutput", "debugf", "(imported)"})
 """Functions with a value (or none) that do something, and need no permission for it."""
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytrace.codegen.elf import read_object
 from pytrace.codegen.image import Action
 from pytrace.codegen.llvm import compile_host
 from pytrace.codegen.native.drain import native_source
+from pytrace.kernel.object_file import read_object
 
 __all__ = ["compile_native"]
 

@@ -65,6 +65,15 @@ class CompiledTypes:
         self._types: dict[Struct, CType] = {}
         self._definitions: dict[Struct, StructDef] = {}
 
+    def close(self) -> None:
+        """Give the compiler's memory back: 100 MB for the kernel's headers. What was asked before stays known."""
+        self._constants = self._constants or {}
+        self._defined.clear()
+        self._typedefs.clear()
+        self._types.clear()
+        self._open.clear()
+        self._parsed.close()
+
     # --- the table ------------------------------------------------------------------------------------------------
 
     def struct(self, kind: str, name: str) -> Struct | None:
@@ -75,12 +84,12 @@ class CompiledTypes:
         return self._structs[key] or self._fallback.struct(kind, name)
 
     def definition(self, struct: Struct) -> StructDef | None:
+        if struct in self._definitions:
+            return self._definitions[struct]
         type_ = self._types.get(struct)
         if type_ is None:
             return self._fallback.definition(struct)
-        if struct not in self._definitions:
-            self._definitions[struct] = StructDef(struct, tuple(self._fields(type_, 0)))
-        return self._definitions[struct]
+        return self._definitions.setdefault(struct, StructDef(struct, tuple(self._fields(type_, 0))))
 
     def named(self, name: str) -> Type | None:
         cursor = self._typedefs.get(name)

@@ -22,6 +22,7 @@ STATUS = 2
 """The exit status of a script whose preamble is not C."""
 
 _UNUSABLE = "the C definitions of the script cannot be used"
+_INCLUDE = pattern(r"\s*#\s*include")
 _WORD = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -46,7 +47,7 @@ def read(unit: Unit, diagnostics: Diagnostics) -> Unit:
         types = ScriptTypes(preamble.definitions, unit.types)
     except CompileError as error:
         failure = error
-    if preamble.includes if preamble is not None else headers.files or headers.problems:
+    if preamble.includes if preamble is not None else any(_INCLUDE.match(part.text) for part in parts):
         compiled = _compiled(unit, parts, preamble, predefined, diagnostics)
         if compiled is not None:
             return compiled

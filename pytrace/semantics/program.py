@@ -412,6 +412,8 @@ class Program:
     """Whether failing reads and lookups are reported (-k)."""
     shared: bool = False
     """Whether programs of other scripts may use the same maps."""
+    objects: tuple[bytes, ...] = ()
+    """The BPF object files whose functions may be called."""
 
 
 def is_scalar(type_: Type) -> bool:

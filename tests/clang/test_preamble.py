@@ -163,6 +163,12 @@ def test_folders_options_and_files(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert missing.status == 2 and "none.h' file not found" in missing.errors[0]
 
 
+def test_the_name_of_a_header_may_be_a_macro(folder: Path) -> None:
+    found = outcome(folder, '#define NAME "own.h"\n#include NAME\nbegin { print(SHIFTED); }')
+    assert not found.errors, found.text
+    assert "file not found" in outcome(folder, '#define NAME "none.h"\n#include NAME\nbegin { }').errors[0]
+
+
 def test_imported_headers(folder: Path) -> None:
     found = outcome(folder, 'import "own.h"; begin { print(LONG); print(sizeof(struct rec)); }')
     assert not found.errors, found.text

@@ -8,6 +8,7 @@ import pytest
 
 from pytrace.clang.library import Library
 from pytrace.clang.preamble import compile_preamble
+from pytrace.clang.types import CompiledTypes
 from pytrace.diagnostics import CompileError, Diagnostics, Source, render
 from pytrace.kernel.btf_types import KernelTypes
 from pytrace.semantics.types import VOID, Pointer, TypeTable
@@ -63,3 +64,15 @@ def test_kernel_types_do_not_clash_with_those_of_headers(compiler: Library) -> N
     constant = types.enumerator("SOCK_STREAM")
     assert constant is not None and constant[1] == 1
     assert types.struct("struct", "s") is not None
+
+
+def test_what_was_asked_is_known_when_the_compiler_is_gone(compiler: Library) -> None:
+    types = read(compiler, "#include <stddef.h>\nstruct s { int a; };\nstruct t { int b; };\nenum e { ONE = 1 };\n")
+    assert isinstance(types, CompiledTypes)
+    one, constant = types.struct("struct", "s"), types.enumerator("ONE")
+    assert one is not None and constant is not None
+    definition = types.definition(one)
+    types.close()
+    assert types.struct("struct", "s") == one and types.definition(one) == definition is not None
+    assert types.enumerator("ONE") == constant and types.variants(constant[0]) == {1: "ONE"}
+    assert types.struct("struct", "t") is None and types.named("no_such_type") is None

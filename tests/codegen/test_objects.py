@@ -12,7 +12,6 @@ import pytest
 from pytrace.codegen import Features, generate
 from pytrace.codegen.btf_out import program_btf
 from pytrace.codegen.disasm import disassemble
-from pytrace.codegen.elf import read_object
 from pytrace.codegen.helpers import HELPERS
 from pytrace.codegen.image import Action, Place, RecordLayout, Relocation
 from pytrace.codegen.link import frame_size, link
@@ -20,6 +19,7 @@ from pytrace.codegen.llvm import compile_modules
 from pytrace.codegen.plain import from_plain, to_plain
 from pytrace.diagnostics import CompileError, Source, Span
 from pytrace.kernel.btf import Btf, Kind
+from pytrace.kernel.object_file import read_object
 from pytrace.probes.provider import Target
 from pytrace.semantics import program as core
 from pytrace.semantics.types import (

@@ -209,7 +209,7 @@ class ScriptTyper:
         structs, enums = definitions(probes, maps, self.unit.types)
         return core.Program(
             tuple(probes), maps, self.unit.config, tuple(self.strings), structs, enums, tuple(diagnostics.warnings),
-            self.unit.options.check_reads, self.unit.options.surroundings is not None,
+            self.unit.options.check_reads, self.unit.options.surroundings is not None, self.unit.objects,
         )
 
     def _check_solved(self, diagnostics: Diagnostics) -> None:

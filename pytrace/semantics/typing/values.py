@@ -23,7 +23,7 @@ from pytrace.semantics.types import (
     Unknown,
     Void,
 )
-from pytrace.semantics.typing import arguments, keys
+from pytrace.semantics.typing import arguments, externs, keys
 from pytrace.semantics.typing.cells import Pending
 from pytrace.semantics.typing.constants import constant, literal_of
 from pytrace.semantics.typing.convert import as_bool, convert, settle
@@ -67,6 +67,8 @@ def call(t: ProbeTyper, node: tree.Call) -> core.Expr:
     if node.name == "args" and not node.args:
         return arguments.args(t, node.span)
     builtin = REGISTRY.get(node.name)
+    if builtin is None and (extern := t.script.unit.externs.get(node.name)) is not None:
+        return externs.call(t, node, extern)
     if builtin is None:
         return t.error(node.span, f"Unknown function: '{node.name}'")
     if builtin.map_function:
