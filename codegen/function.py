@@ -39,6 +39,10 @@ class Function(Loops):
     def program(self) -> None:
         """The whole program."""
         self.begin()
+        if self.probe.targets[0].number("shared"):
+            self.only_shared()
+            self.frame.prologue = len(self.b.lines)
+            self.b.place(self.b.block("start"))
         if self.predicate() is None:
             self.start_variables(None)
         self.block(self.probe.body)
