@@ -103,6 +103,11 @@ class Context(Base):
         status = b.load("i32", task, self.probe.targets[0].number("status"), volatile=True)
         self.when(b.ne(b.and_(status, COMPAT), 0), self.leave)
 
+    def only_with(self, subject: int) -> None:
+        """Ends the program if the pointer at an offset of the context is null."""
+        slot = Value(self.context_pointer().text, "ptr", ANYWHERE)
+        self.when(self.b.eq(self.b.load("i64", slot, subject, volatile=True), 0), self.leave)
+
     def probe_name(self, expr: core.ProbeName) -> Value:
         """The name of the target that fired, as a pointer."""
         size = size_of(expr.type)

@@ -39,8 +39,12 @@ class Function(Loops):
     def program(self) -> None:
         """The whole program."""
         self.begin()
-        if self.probe.targets[0].number("shared"):
+        shared = self.probe.targets[0].number("shared")
+        if shared:
             self.only_shared()
+        if self.context.subject is not None:
+            self.only_with(self.context.subject)
+        if shared or self.context.subject is not None:
             self.frame.prologue = len(self.b.lines)
             self.b.place(self.b.block("start"))
         if self.predicate() is None:

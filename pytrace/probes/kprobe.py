@@ -1,6 +1,9 @@
 """`kprobe` and `kretprobe`: kernel functions, by breakpoint or function tracing.
 
 `kprobe[:MODULE]:FUNCTION[+OFFSET]`, `kprobe:ADDRESS` (with --unsafe).
+
+The functions of a pattern are attached by one link where the kernel has such (`multi`), entry and return of the same
+functions by one program (`session`, see `semantics/sessions.py`).
 """
 
 from __future__ import annotations
@@ -103,6 +106,7 @@ class Kprobe(Provider):
             diagnostics.error(
                 spec.span, f"specified module {module} in probe {self.name}:{module}:{function} is not loaded."
             )
+            return []
         if functions.is_traceable(module, function):
             return [self._target(spec, module, function, unsafe=host.unsafe)]
         diagnostics.warning(
@@ -134,6 +138,8 @@ class Kprobe(Provider):
         )
 
     def loading(self, target: Target) -> Loading:
+        if target.number("session"):
+            return Loading(self.prog_type, "trace_kprobe_session")
         return Loading(self.prog_type, "trace_kprobe_multi" if target.number("multi") else "")
 
     def attach(
@@ -147,7 +153,7 @@ class Kprobe(Provider):
             targets,
             lambda some: link_kprobe_multi(
                 prog_fd, [target.text("function") for target, _ in some], cookies=[cookie for _, cookie in some],
-                returns=self.returns,
+                returns=self.returns, session=bool(targets[0][0].number("session")),
             ),
             failed,
         )
