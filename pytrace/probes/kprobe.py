@@ -99,7 +99,10 @@ class Kprobe(Provider):
         if has_wildcard(function) or has_wildcard(module):
             multi = not module and host.has_feature("kprobe_multi") and not spec.number("offset")
             return [
-                self._target(spec, module and found_module, found, multi=multi, unsafe=host.unsafe)
+                self._target(
+                    spec, module and found_module, found, pattern=f"{self.name}:{function}" if multi else "",
+                    unsafe=host.unsafe,
+                )
                 for found_module, found in functions.matching(module or "*", function)
             ]
         if module and not functions.is_loaded(module):
@@ -120,11 +123,14 @@ class Kprobe(Provider):
         return []
 
     def _target(
-        self, spec: Spec, module: str, function: str, *, multi: bool = False, unsafe: bool = False
+        self, spec: Spec, module: str, function: str, *, pattern: str = "", unsafe: bool = False
     ) -> Target:
+        """`pattern` is what those are called together that one link attaches."""
         offset = spec.number("offset")
         name = ":".join(filter(None, (self.name, module, function)))
-        data: dict[str, str | int] = {"module": module, "function": function, "offset": offset, "multi": int(multi)}
+        data: dict[str, str | int] = {"module": module, "function": function, "offset": offset}
+        if pattern:
+            data |= {"multi": 1, "pattern": pattern}
         if offset and not unsafe and (size := function_size(function)) is not None and offset >= size:
             data["error"] = f"Offset outside the function bounds ('{function}' size is {size})"
         return Target(self.name, f"{name}+{offset}" if offset else name, tuple(data.items()), spec.label)
