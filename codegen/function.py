@@ -39,12 +39,14 @@ class Function(Loops):
     def program(self) -> None:
         """The whole program."""
         self.begin()
-        shared = self.probe.targets[0].number("shared")
-        if shared:
+        started = len(self.b.lines)
+        if self.module.one_at_a_time:
+            self.only_one()
+        if self.probe.targets[0].number("shared"):
             self.only_shared()
         if self.context.subject is not None:
             self.only_with(self.context.subject)
-        if shared or self.context.subject is not None:
+        if len(self.b.lines) > started:
             self.frame.prologue = len(self.b.lines)
             self.b.place(self.b.block("start"))
         if self.predicate() is None:
@@ -72,6 +74,7 @@ class Function(Loops):
             b.entry += entry
             b.lines[frame.prologue : frame.prologue] = lines
             b.place("nothing")
+            self.finish()
             b.ret(0 if frame.state is None else 1)
         b.lines = with_releases(b.lines, claimed=bool(frame.chunks) and self.shared and not self.huge)
         self.functions.append((frame, self.subprogram))
