@@ -160,7 +160,8 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
     joined = join_sessions([(probe, programs.linked[probe.order]) for probe in program.probes])
     btf, infos = program_btf([(each.probe.name, each.linked.functions) for each in joined])
     images = tuple(
-        _program_image(each.probe, each.linked, module, info) for each, info in zip(joined, infos, strict=True)
+        replace(_program_image(each.probe, each.linked, module, info), returning=each.returning)
+        for each, info in zip(joined, infos, strict=True)
     )
     if inspect is not None:
         for each in images:

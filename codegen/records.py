@@ -126,7 +126,7 @@ class Records(MapCalls):
         self.when(b.is_null(inside), lambda: b.ret(0))
 
         def busy() -> None:
-            self._count_loss(self.const(self.probe.order))
+            self.lose("inside", self.probe.targets[0].name, self.probe.span)
             b.ret(0)
 
         self.when(b.ne(b.load("i64", inside, volatile=True), 0), busy)

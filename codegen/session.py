@@ -26,25 +26,28 @@ def _insn(op: int, to: int = 0, source: int = 0, offset: int = 0, immediate: int
 
 @frozen
 class Joined:
-    """A program of the image: the probe it is named and attached after, and its code."""
+    """A program of the image: the probe it is named and attached after, its code, and the number of the probe for the
+    return if it is a session (else 0)."""
 
     probe: core.Probe
     linked: Linked
+    returning: int = 0
 
 
 def join_sessions(pairs: list[tuple[core.Probe, Linked]]) -> list[Joined]:
     """The programs of the image. Targets say whether theirs is half of a session (`semantics/sessions.py`)."""
-    returns = {_functions(probe): linked for probe, linked in pairs if _half(probe, "kretprobe")}
+    returns = {_functions(probe): (probe.order, linked) for probe, linked in pairs if _half(probe, "kretprobe")}
     entries = {_functions(probe): linked for probe, linked in pairs if _half(probe, "kprobe")}
     fits = {
         functions for functions, linked in entries.items()
-        if functions in returns and max(linked.stack, returns[functions].stack) + _FRAME <= MAX_STACK
+        if functions in returns and max(linked.stack, returns[functions][1].stack) + _FRAME <= MAX_STACK
     }  # fmt: skip
     made = []
     for probe, linked in pairs:
         functions = _functions(probe)
         if _half(probe, "kprobe") and functions in fits:
-            made.append(Joined(probe, _join(linked, returns[functions])))
+            order, returning = returns[functions]
+            made.append(Joined(probe, _join(linked, returning), order))
         elif not (_half(probe, "kretprobe") and functions in fits):
             made.append(Joined(_alone(probe), linked))
     return made

@@ -33,7 +33,7 @@ def linked(name: str, rounds: int = 1, stack: int = 32) -> Linked:
 def test_both_halves_stand_behind_the_choice():
     pairs = [(probe(1, "kprobe", "f", "g"), linked("entry", 2)), (probe(2, "kretprobe", "f", "g"), linked("back"))]
     (joined,) = join_sessions(pairs)
-    assert joined.probe is pairs[0][0]
+    assert joined.probe is pairs[0][0] and joined.returning == 2
     assert joined.linked.functions == (("session", 0), ("entry", 11), ("back", 15))
     assert joined.linked.relocations == (
         Relocation(1, "kfunc", "bpf_session_is_return"), Relocation(11, "map", "m_entry"),
