@@ -17,6 +17,7 @@ from pytrace.codegen.maps import map_images, split_maps
 from pytrace.codegen.module import RDONLY_PROG, Module
 from pytrace.codegen.plan import BUDGETS
 from pytrace.codegen.records import lost_function
+from pytrace.codegen.session import join_sessions
 from pytrace.codegen.this_kernel import ThisKernel
 from pytrace.codegen.visit import nodes
 from pytrace.diagnostics import Diagnostics
@@ -161,10 +162,11 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
     if module.counts_lost:
         entries = module.record_losses + len(module.losses)
         module.add_map(MapImage("drops", "percpu_array", 4, 8, entries))
-    pairs = [(probe, programs.linked[probe.order]) for probe in program.probes]
-    btf, infos = program_btf([(probe.name, linked.functions) for probe, linked in pairs])
+    joined = join_sessions([(probe, programs.linked[probe.order]) for probe in program.probes])
+    btf, infos = program_btf([(each.probe.name, each.linked.functions) for each in joined])
     compiled = tuple(
-        _program_image(probe, linked, module, info) for (probe, linked), info in zip(pairs, infos, strict=True)
+        replace(_program_image(each.probe, each.linked, module, info), returning=each.returning)
+        for each, info in zip(joined, infos, strict=True)
     )
     if inspect is not None:
         for each in compiled:

@@ -73,7 +73,8 @@ class ScriptMap:
 @frozen
 class ProgramImage:
     """One BPF program. `func_info` types its functions by `Image.btf`. `lines` maps slots to the script:
-    (slot, line, column)."""
+    (slot, line, column). `returning` is the number of the second program of a session that this is the whole of; it
+    counts what it loses under that (0: there is none)."""
 
     name: str
     prog_type: str
@@ -85,6 +86,7 @@ class ProgramImage:
     func_info: bytes = b""
     lines: tuple[tuple[int, int, int], ...] = ()
     attach_btf: str = ""
+    returning: int = 0
 
 
 @frozen
@@ -129,7 +131,8 @@ class Loss:
     """Something that programs lose now and then, and count in the map `drops`.
 
     `kind` is "map_full" or "map_memory" (`subject` is the script's map), "string" (`subject` is the limit in bytes)
-    or "stack" (`subject` is "kstack" or "ustack"); `place` is where in the script, unless it concerns a map.
+    or "stack" (`subject` is "kstack" or "ustack"), "inside" (`subject` is the target of a program that was not run
+    because it interrupted another one of the script); `place` is where in the script, unless it concerns a map.
     """
 
     kind: str

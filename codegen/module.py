@@ -79,6 +79,11 @@ class Module:
     _zeros: int = 0
     _seen: dict[tuple[str, int, int, int], int] = field(default_factory=dict)
 
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether no program of the script may run inside another: it traces what programs do themselves."""
+        return any(target.number("dangerous") for probe in self.program.probes for target in probe.targets)
+
     # constants
 
     def constant(self, data: bytes, align: int = 8) -> int:

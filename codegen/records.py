@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.helpers import HELPERS
-from pytrace.codegen.image import RecordLayout
+from pytrace.codegen.image import MapImage, RecordLayout
 from pytrace.codegen.map_calls import MapCalls
 from pytrace.codegen.visit import is_pure
 from pytrace.diagnostics import Span
@@ -20,6 +20,8 @@ LOST = "lost"
 PRODUCER_POSITION = 3
 """BPF_RB_PROD_POS of include/uapi/linux/bpf.h."""
 E2BIG = 7
+INSIDE = "inside"
+"""The map whose element of a CPU is not 0 while a program runs there, in scripts that need it."""
 
 
 class Records(MapCalls):
@@ -109,6 +111,27 @@ class Records(MapCalls):
         full, other = (self.module.loss(kind, map_.name, span) for kind in ("map_full", "map_memory"))
         self._count_loss(self.b.select(self.b.eq(result, -E2BIG), self.const(full), self.const(other)))
         self.report("map_full", span, "map_update_elem", result)
+
+    def only_one(self) -> None:
+        """Ends the program, as lost, if it interrupts one of the script's programs on this CPU.
+
+        Where a script traces locks, its programs would otherwise run while another holds one of the kernel's own for a
+        map, and wait for it forever.
+        """
+        b = self.b
+        key = b.alloca(8)
+        b.store(0, key)
+        inside = b.call_helper(HELPERS["map_lookup_elem"], (self.module.map(INSIDE), key), "ptr", ANYWHERE)
+        self.module.add_map(MapImage(INSIDE, "percpu_array", 4, 8, 1))
+        self.when(b.is_null(inside), lambda: b.ret(0))
+
+        def busy() -> None:
+            self.lose("inside", self.probe.targets[0].name, self.probe.span)
+            b.ret(0)
+
+        self.when(b.ne(b.load("i64", inside, volatile=True), 0), busy)
+        b.line(f"%inside = getelementptr i8, ptr {inside.text}, i64 0")
+        b.line("store volatile i64 1, ptr %inside, align 8")
 
     def report(self, error: str, span: Span, helper: str = "", retcode: Value | None = None) -> None:
         """Sends a record of kind `runtime_error`: static (error, helper), one field with the helper's result."""

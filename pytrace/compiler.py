@@ -30,6 +30,8 @@ from pytrace.semantics import (
     names,
     parameters,
     scope,
+    sessions,
+    sharing,
     typing,
     unstable,
 )
@@ -56,6 +58,8 @@ PASSES: tuple[Pass, ...] = (
     control_flow.check,     # break, continue, return where they may stand
     macros.expand,          # macro calls → their bodies
     matching.match,         # specs → targets on this machine
+    sessions.pair,          # entry and return of the same kernel functions → one program
+    sharing.share,          # many targets at system calls → one
     definitions.read,       # C preamble → types and #defines
     parameters.substitute,  # $1, $# → literals
     fold.literals,          # constant expressions → literals

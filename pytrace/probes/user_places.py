@@ -95,7 +95,11 @@ def targets(provider: Provider, spec: Spec, host: Host, diagnostics: Diagnostics
     if spec.string("language"):
         return maker.demangled(path, function)
     if has_wildcard(function):
-        return [maker.symbol(path, name, symbol, checked=False) for name, symbol in matching(path, function)]
+        together = f"{provider.name}:{path}:{function}" if host.has_feature("uprobe_multi") else ""
+        return [
+            maker.symbol(path, name, symbol, checked=False, pattern=together)
+            for name, symbol in matching(path, function)
+        ]
     found = functions(path).get(function)
     if found is None:
         # With a pattern for the file, those that lack the function are not meant.
@@ -136,9 +140,13 @@ class _Maker:
         *,
         checked: bool = True,
         prefix: str = "",
+        pattern: str = "",
         **more: str | int,
     ) -> Target:
-        """A function, or `offset` bytes into it. `checked`: it was named, not matched by a pattern."""
+        """A function, or `offset` bytes into it. `checked`: it was named, not matched by a pattern. `pattern` is what
+        those are called together that one link attaches."""
+        if pattern:
+            more["pattern"] = pattern
         elf = open_elf(path)
         place = elf.file_offset(symbol.address + offset) if elf is not None else None
         error = ""

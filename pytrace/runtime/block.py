@@ -65,11 +65,11 @@ class Block:
     # events
 
     def attach(
-        self, *, pid: int | None, warn: Callable[[str], None], trying: Callable[[str], None],
+        self, *, pid: int | None, warn: Callable[[str], None], say: Callable[[str], None],
         stopped: Callable[[], bool],
     ) -> None:
         """Attach the programs. Raises `RunError`."""
-        self.attached = attach(self.loaded, pid=pid, warn=warn, trying=trying, stopped=stopped)
+        self.attached = attach(self.loaded, pid=pid, warn=warn, say=say, stopped=stopped)
 
     def detach(self) -> None:
         """Let go of all events; at return no program runs any more, and the kernel still cleans up."""

@@ -56,8 +56,9 @@ class Losses:
         """Records that were lost, by program; only where there are any."""
         found: dict[str, int] = {}
         for program in self.image.programs:
-            if program.order < self._programs and (count := self._read(program.order)):
-                found[_probe(program)] = found.get(_probe(program), 0) + count
+            for number in {program.order, program.returning or program.order}:
+                if number < self._programs and (count := self._read(number)):
+                    found[_probe(program)] = found.get(_probe(program), 0) + count
         return found
 
     def others(self) -> list[tuple[Loss, int]]:
@@ -77,14 +78,16 @@ class Losses:
 
     def summary(self, events: int) -> dict[str, dict[str, int] | int]:
         """All kinds, also those of which nothing was lost. `events` is how many records were lost altogether."""
-        kinds: dict[str, dict[str, int]] = {"map_full": {}, "map_memory": {}, "string": {}, "stack": {}}
+        kinds: dict[str, dict[str, int]] = {
+            "map_full": {}, "map_memory": {}, "string": {}, "stack": {}, "inside": self.skipped(),
+        }  # fmt: skip
         for loss, count in self.others():
-            place = loss.place or loss.subject
+            place = loss.subject if loss.kind == "inside" else loss.place or loss.subject
             kinds[loss.kind][place] = kinds[loss.kind].get(place, 0) + count
         return {
             "events": events, "records": self.records(), "map_full": kinds["map_full"],
             "map_memory": kinds["map_memory"], "strings_cut": kinds["string"], "stacks_cut": kinds["stack"],
-            "runs_skipped": self.skipped(), "symbols_given_up": self._given_up,
+            "runs_skipped": kinds["inside"], "symbols_given_up": self._given_up,
         }  # fmt: skip
 
     def texts(self) -> list[str]:
@@ -108,6 +111,11 @@ class Losses:
                 return f"{loss.subject}: {_some(count, 'update')} lost. {self._full(loss.subject)}"
             case "map_memory":
                 return f"{loss.subject}: {_some(count, 'update')} lost. {_NO_MEMORY}"
+            case "inside":
+                return (
+                    f"{loss.subject}: {_some(count, 'run')} skipped, each because the same processor was inside "
+                    "another program of the script, which traces what programs do themselves."
+                )
             case "string":
                 return f"{loss.place}: {_some(count, 'string')} cut at {loss.subject} bytes, which is max_strlen."
         return (

@@ -166,7 +166,7 @@ class Session:
                 self.resolver.remember(child.pid)
         block.attach(
             pid=self.options.pid, warn=self.printer.warning, stopped=lambda: signals.stops > 0,
-            trying=lambda name: self.say(f"Trying to attach probe: {name}"),
+            say=self.say,
         )
         if not block.attached.attachments and not any(block.programs_of(own) for own in ("begin", "end", "self")):
             for provider, what in (("test", "test"), ("bench", "benchmark")):

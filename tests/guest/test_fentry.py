@@ -82,3 +82,15 @@ def test_a_running_program(start, load, number, body, more):
     counts = [int(line.split(": ")[1]) for line in second.interrupt().lines]
     assert first.interrupt().lines == [f"@: {SIZE}", *more]
     assert len(counts) == 2 and counts[0] == counts[1] >= SIZE
+
+
+def test_a_lock_that_programs_take_themselves(start, traced):
+    """Two programs change the same map, one of them wherever a lock is taken: each in turn, and the machine goes on."""
+    script = "fentry:_raw_spin_lock { @[comm, tid] = count(); } "
+    script += f"fentry:vfs_read {LOAD} {{ @[comm, args.count] = count(); @n = count(); }}"
+    done = start("-q", "-e", script, "-c", "true").wait()
+    assert "Attaching to dangerous function: vmlinux:_raw_spin_lock" in done.errors
+    lines = traced(script).lines
+    assert sum(1 for line in lines if line.startswith("@[")) > 1
+    counted = int(next(line for line in lines if line.startswith("@n: ")).removeprefix("@n: "))
+    assert 0 < counted <= SIZE

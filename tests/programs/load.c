@@ -51,6 +51,8 @@ static void *work(void *argument)
 	char *pages = strcmp(mode, "touch") ? NULL
 		: mmap(NULL, count * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	if (pages)
+		madvise(pages, count * 4096, MADV_NOHUGEPAGE);
 	for (i = 0; i < count; i++) {
 		if (!strcmp(mode, "getppid"))
 			syscall(SYS_getppid, i, thread, 4242);
