@@ -39,10 +39,13 @@ from pytrace.kernel.call_frames import SAVED, Kind
 __all__ = ["Unwinding"]
 
 # The work area, in scratch memory: the registers by their DWARF numbers; the address of the instruction; 1 if the
-# instruction is the next one to run, 0 if it follows a call; what was read from the stack; keys for lookups.
-_IP, _EXACT, _BLOCK, _KEY, _FIRST, _WORK_SIZE = 128, 136, 144, 320, 328, 336
-# The struct on the caller's stack.
-_WORK, _SPANS, _FRAMES, _COUNT, _FAILURE, _STATE_SIZE = 0, 8, 16, 24, 32, 40
+# instruction is the next one to run, 0 if it follows a call; what was read from the stack; keys for lookups; the
+# innermost call with a uretprobe that was not met yet;
+# the number of frames, and 1 if more could not be found.
+_IP, _EXACT, _BLOCK, _KEY, _FIRST, _RETURNS, _COUNT, _FAILURE, _WORK_SIZE = 128, 136, 144, 320, 328, 336, 344, 352, 360
+# The struct on the caller's stack: pointers, which the verifier must know. What changes is in the work area, of which
+# it knows nothing: it would follow a counter on the stack from step to step.
+_WORK, _SPANS, _FRAMES, _STATE_SIZE = 0, 8, 16, 24
 
 _PT_REGS = (80, 96, 88, 40, 104, 112, 32, 152, 72, 64, 56, 48, 24, 16, 8, 0)
 """Where struct pt_regs has the registers, by their DWARF numbers (arch/x86/include/asm/ptrace.h)."""
@@ -55,14 +58,18 @@ _SIGCONTEXT_IP = 128
 _PRESERVED = sum(1 << register for register in (*SAVED, 7))
 """The registers that are known in a caller."""
 _RBP, _RSP = 6, 7
+_CHAINED = 4
+"""How many calls with a uretprobe are looked at for one return address: functions that end by jumping to others share
+one."""
 _UNKNOWN_FRAME = 2
 """BPF_STACK_BUILD_ID_IP: a frame of which only the address is known."""
 
 
 class Unwinding(Memory):
-    def unwind(self, at: Value, limit: int, frame: int, process: Value) -> Value:
+    def unwind(self, at: Value, limit: int, frame: int, process: Value, returns: tuple[int, ...]) -> Value:
         """Writes the frames of the current process to `at`: at most `limit`, of `frame` bytes each. `process` is its id
-        (i32). Gives the number of frames (i64), or -1 for a process without tables."""
+        (i32), `returns` says where uretprobes keep return addresses (`Emitter.unwind`). Gives the number of frames
+        (i64), or -1 for a process without tables."""
         b = self.b
         _add_maps(self.module)
         work, state = self.in_scratch(_WORK_SIZE), b.alloca(_STATE_SIZE)
@@ -75,12 +82,17 @@ class Unwinding(Memory):
             return self.choose(b.is_null(spans), lambda: self.const(-1), lambda: run(spans))
 
         def run(spans: Value) -> Value:
-            self._start(work)
-            for offset, value in ((_WORK, work), (_SPANS, spans), (_FRAMES, at), (_COUNT, 0), (_FAILURE, 0)):
+            self._start(work, returns)
+            for offset, value in ((_WORK, work), (_SPANS, spans), (_FRAMES, at)):
                 b.store(value, state, offset, volatile=True)
-            self.helper("loop", limit, Value(f"@{_step(self.module, limit, frame)}", "ptr"), state, 0)
-            count = b.load("i64", state, _COUNT, volatile=True)
-            failed = b.ne(b.load("i64", state, _FAILURE, volatile=True), 0)
+            b.store(0, work, _COUNT, volatile=True)
+            b.store(0, work, _FAILURE, volatile=True)
+            # A frame whose return address a uretprobe has replaced takes two steps.
+            steps = 2 * limit if returns else limit
+            step = _step(self.module, limit, frame, returns)
+            self.helper("loop", steps, Value(f"@{step}", "ptr"), state, 0)
+            count = b.load("i64", work, _COUNT, volatile=True)
+            failed = b.ne(b.load("i64", work, _FAILURE, volatile=True), 0)
             index = b.barrier(count)
 
             def mark() -> Value:
@@ -94,10 +106,18 @@ class Unwinding(Memory):
 
         return self.choose(b.is_null(inner), lambda: self.const(-1), known)
 
-    def _start(self, work: Value) -> None:
-        """The registers with which the process left user space."""
+    def _start(self, work: Value, returns: tuple[int, ...]) -> None:
+        """The registers with which the process left user space, and its innermost call with a uretprobe."""
         b = self.b
-        regs = b.inttoptr(self.helper("task_pt_regs", self.helper("get_current_task_btf")))
+        task = self.helper("get_current_task_btf")
+        if returns:
+            utask, instances = returns[:2]
+            b.store(0, work, _RETURNS)
+            probed = b.load("i64", b.inttoptr(task), utask, volatile=True)
+            self.when(b.ne(probed, 0), lambda: b.store(
+                b.load("i64", b.inttoptr(probed), instances, volatile=True), work, _RETURNS
+            ))
+        regs = b.inttoptr(self.helper("task_pt_regs", task))
         for number, offset in enumerate(_PT_REGS):
             b.store(b.load("i64", regs, offset, volatile=True), work, 8 * number)
         b.store(b.load("i64", regs, _PT_REGS_IP, volatile=True), work, _IP)
@@ -123,13 +143,13 @@ def _write(b: Builder, at: Value, frame: int, address: Value) -> None:
     b.store(address, at, 24)
 
 
-def _step(module: Module, limit: int, frame: int) -> str:
+def _step(module: Module, limit: int, frame: int, returns: tuple[int, ...]) -> str:
     """The name of the function that takes a step, for stacks of that size."""
     name = f"unwind_{limit}_{frame}"
     start = f"define internal i64 @{name}("
     if not any(each.startswith(start) for each in module.functions):
         step = _Step(module, Builder(("index", "state"), lambda: module.features.fetching))
-        step.build(limit, frame)
+        step.build(limit, frame, returns)
         module.functions.append(Frame(name, step.b, None, 0, step.state).text('nounwind "no-jump-tables"="true"', "", ""))
     return name
 
@@ -147,8 +167,9 @@ class _Step:
         self.b.place(following)
 
     def _lookup(self, map_: Value, key: Value) -> Value:
+        """A map's element, which is there for what the tables say."""
         found = self.b.call_helper(HELPERS["map_lookup_elem"], (map_, key), "ptr", ANYWHERE)
-        self._stop_if(self.b.is_null(found), "failed")
+        self._stop_if(self.b.is_null(found), "lost")
         return found
 
     def _read(self, to: Value, size: Value | int, address: Value) -> None:
@@ -173,19 +194,22 @@ class _Step:
             half //= 2
         return index
 
-    def build(self, limit: int, frame: int) -> None:
+    def build(self, limit: int, frame: int, returns: tuple[int, ...]) -> None:
         b = self.b
         b.place("start")
-        index = b.barrier(Value("%index", "i64"))
-        self._stop_if(b.uge(index, limit), "ended")
         self.work = self._pointer(_WORK)
+        index = b.barrier(b.load("i64", self.work, _COUNT, volatile=True))
+        self._stop_if(b.uge(index, limit), "ended")
         ip, exact = b.load("i64", self.work, _IP), b.load("i64", self.work, _EXACT)
         address = b.add(b.sub(ip, 1), exact)  # of the call, behind which its function may end
-        _write(b, b.gep(self._pointer(_FRAMES), b.mul(index, frame)), frame, address)
-        b.store(b.add(index, 1), self.state, _COUNT, volatile=True)
-        self._stop_if(b.uge(index, limit - 1), "ended")
+
+        def write() -> None:
+            _write(b, b.gep(self._pointer(_FRAMES), b.mul(index, frame)), frame, address)
+            b.store(b.add(index, 1), self.work, _COUNT, volatile=True)
 
         rule = self._rule(address)
+        write()
+        self._stop_if(b.uge(index, limit - 1), "ended")
         kind = b.zext(b.load("i8", rule))
         self._stop_if(b.eq(kind, Kind.NONE), "failed")
         self._stop_if(b.eq(kind, Kind.END), "ended")
@@ -201,21 +225,48 @@ class _Step:
         b.ret(b.zext(b.eq(b.load("i64", self.work, _IP, volatile=True), 0)))
         b.place("ended")
         b.ret(1)
+        b.place("lost")
+        if returns:
+            self._return_address(returns)
+        write()
+        b.br("failed")
         b.place("failed")
-        b.store(1, self.state, _FAILURE, volatile=True)
+        b.store(1, self.work, _FAILURE, volatile=True)
         b.ret(1)
+
+    def _return_address(self, returns: tuple[int, ...]) -> None:
+        """If a uretprobe has replaced the return address, the next step goes on with the one that was there: the kernel
+        keeps it in a list, innermost call first, with its place on the stack."""
+        b, work = self.b, self.work
+        _, _, place, original, following = returns
+        size = max(place, original, following) + 8
+        slot, block = b.sub(b.load("i64", work, 8 * _RSP), 8), b.gep(work, _BLOCK)
+        for _ in range(_CHAINED):
+            instance, other = b.load("i64", work, _RETURNS, volatile=True), b.block("other")
+            read, found = b.block("read"), b.block("found")
+            b.cond_br(b.eq(instance, 0), "unknown", read)
+            b.place(read)
+            result = b.call_helper(HELPERS["probe_read_kernel"], (block, b.const(size), instance))
+            self._stop_if(b.slt(result, 0), "unknown")
+            b.store(b.load("i64", block, following), work, _RETURNS, volatile=True)
+            b.cond_br(b.eq(b.load("i64", block, place), slot), found, other)
+            b.place(found)
+            b.store(b.load("i64", block, original), work, _IP)
+            b.ret(0)
+            b.place(other)
+        b.place("unknown")
 
     def _rule(self, address: Value) -> Value:
         """The rule for an address, or the end of the stack."""
         b, work = self.b, self.work
-        self._stop_if(b.ne(b.lshr(address, 62), 0), "failed")
+        self._stop_if(b.ne(b.lshr(address, 62), 0), "lost")
         spans = self._pointer(_SPANS)
         span = self._search(spans, SPANS, "i64", address)
         entry = b.gep(b.gep(spans, 8 * SPANS), b.shl(span, 4))
         bias, table = b.load("i64", entry), b.load("i32", entry, 8)
-        self._stop_if(b.eq(table, b.const(NO_TABLE, "i32")), "failed")
+        self._stop_if(b.eq(table, b.const(NO_TABLE, "i32")), "lost")
         place = b.sub(address, bias)
-        self._stop_if(b.ne(b.lshr(place, 32), 0), "failed")
+        self._stop_if(b.ne(b.lshr(place, 32), 0), "lost")
         key = b.gep(work, _KEY)
         b.store(table, key)
         rows = self._lookup(self._lookup(self.module.map(TABLES), key), b.gep(work, _FIRST))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
-from pytrace.builtins.process import current_id, own_pid_namespace
+from pytrace.builtins.process import current_id, kernel_types, own_pid_namespace
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
+from pytrace.frozen import replace
 from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Stack
@@ -61,11 +63,11 @@ def frame_size(type_: Stack) -> int:
     return 32 if type_.mode == "build_id" else 8
 
 
-def _fill_head(e: Emitter, call: core.Call, at: Value) -> Value:
+def _fill_head(e: Emitter, namespace: Sequence[object], at: Value) -> Value:
     """No frames so far, and whose stack it is; gives the id of the process."""
-    process = current_id(e, call.static, process=True)
+    process = current_id(e, namespace, process=True)
     e.b.store(process, at, 8)
-    e.b.store(current_id(e, call.static, process=False), at, 12)
+    e.b.store(current_id(e, namespace, process=False), at, 12)
     e.b.store(0, at)
     return process
 
@@ -82,7 +84,7 @@ def _fill_stack(e: Emitter, call: core.Call, at: Value) -> None:
         flags |= _USER_BUILD_ID
     head, size = (16 if user else 8), frame * type_.limit
     if user:
-        _fill_head(e, call, at)
+        _fill_head(e, call.static, at)
     else:
         b.store(0, at)
     if not size:
@@ -118,20 +120,43 @@ def _check_unwound(site: CallSite, t: Typer) -> core.Expr:
 
     if not features.loop() or not features.helper("task_pt_regs"):
         return t.error(site.span, "dw_ustack needs Linux 5.17 (the helpers bpf_loop and bpf_task_pt_regs)")
-    return _check_stack(site, t)
+    checked = _check_stack(site, t)
+    if isinstance(checked, core.Call):
+        return replace(checked, static=(checked.static, _return_offsets(t)))
+    return checked
+
+
+def _return_offsets(t: Typer) -> tuple[int, ...]:
+    """Where the kernel keeps the return addresses that uretprobes replace (include/linux/uprobes.h); empty for a kernel
+    that keeps them elsewhere."""
+    types = kernel_types(t)
+    offsets = []
+    for name, member in (
+        ("task_struct", "utask"), ("uprobe_task", "return_instances"), ("return_instance", "stack"),
+        ("return_instance", "orig_ret_vaddr"), ("return_instance", "next"),
+    ):
+        struct = types.struct("struct", name)
+        definition = types.definition(struct) if struct is not None else None
+        field = definition.field(member) if definition is not None else None
+        if field is None:
+            return ()
+        offsets.append(field.offset)
+    return tuple(offsets)
 
 
 def _fill_unwound(e: Emitter, call: core.Call, at: Value) -> None:
     b, type_ = e.b, call.type
     assert isinstance(type_, Stack)
     frame = frame_size(type_)
-    process = _fill_head(e, call, at)
+    namespace, returns = call.static
+    assert isinstance(namespace, tuple) and isinstance(returns, tuple)
+    process = _fill_head(e, namespace, at)
     if not type_.limit:
         return
     frames = b.gep(at, 16)
     if e.strict:
         e.zero(frames, frame * type_.limit)
-    count = e.unwind(frames, type_.limit, frame, process)
+    count = e.unwind(frames, type_.limit, frame, process, returns)
     e.when(b.slt(count, 0), lambda: e.report("dw_ustack", call.span, "", count), lambda: b.store(count, at))
 
 
