@@ -203,14 +203,15 @@ class _Step:
         ip, exact = b.load("i64", self.work, _IP), b.load("i64", self.work, _EXACT)
         address = b.add(b.sub(ip, 1), exact)  # of the call, behind which its function may end
 
-        def write() -> None:
-            _write(b, b.gep(self._pointer(_FRAMES), b.mul(index, frame)), frame, address)
+        def write(place: Value) -> None:
+            _write(b, b.gep(self._pointer(_FRAMES), b.mul(index, frame)), frame, place)
             b.store(b.add(index, 1), self.work, _COUNT, volatile=True)
 
         rule = self._rule(address)
-        write()
-        self._stop_if(b.uge(index, limit - 1), "ended")
         kind = b.zext(b.load("i8", rule))
+        # A signal handler was not called: it returns to where a function begins.
+        write(b.select(b.eq(kind, Kind.SIGNAL), ip, address))
+        self._stop_if(b.uge(index, limit - 1), "ended")
         self._stop_if(b.eq(kind, Kind.NONE), "failed")
         self._stop_if(b.eq(kind, Kind.END), "ended")
         signal, normal, done = b.block("signal"), b.block("normal"), b.block("done")
@@ -228,7 +229,7 @@ class _Step:
         b.place("lost")
         if returns:
             self._return_address(returns)
-        write()
+        write(address)
         b.br("failed")
         b.place("failed")
         b.store(1, self.work, _FAILURE, volatile=True)

@@ -43,6 +43,8 @@ SAVED = (3, 6, 12, 13, 14, 15)
 """The registers that functions preserve: rbx, rbp, r12 to r15."""
 
 _RBP, _RSP, _RA = 6, 7, 16
+_X86_64 = 62
+"""EM_X86_64"""
 
 
 class Rule(NamedTuple):
@@ -162,10 +164,10 @@ class _Reader:
     """One section of call frame information. `eh` tells `.eh_frame` from `.debug_frame`, which differ in how a function
     refers to its common entry, and in their augmentations."""
 
-    def __init__(self, data: bytes, address: int, *, eh: bool) -> None:
+    def __init__(self, data: bytes, address: int, rules: dict[Rule, int], *, eh: bool) -> None:
         self.data, self.address, self.eh = data, address, eh
         self.refused = 0
-        self.rules: dict[Rule, int] = {NO_RULE: 0}
+        self.rules = rules
         self._common: dict[int, _Common | None] = {}
 
     def functions(self) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
@@ -443,10 +445,8 @@ def _rule(state: _State) -> Rule:
     return Rule(*state[:6], state.address)
 
 
-def _table(reader: _Reader) -> UnwindTable | None:
-    functions = sorted(reader.functions(), key=lambda function: function[0])
-    if not functions:
-        return None
+def _join(functions: list[tuple[int, int, list[tuple[int, int]]]]) -> tuple[int, array[int], array[int]]:
+    """The rows of all functions in one table, which starts at the address that is given first."""
     base = functions[0][0]
     starts, rows = array("I"), array("I")
 
@@ -459,34 +459,35 @@ def _table(reader: _Reader) -> UnwindTable | None:
 
     covered = base
     for start, end, found in functions:
+        if end <= covered:
+            continue
         if end - base > 0xFFFFFFFF:
             break
-        if start < covered:
-            # Two descriptions of one place: the one that came first is kept.
-            found = [(max(at, covered), rule) for n, (at, rule) in enumerate(found)
-                     if n + 1 == len(found) or found[n + 1][0] > covered]
-            if end <= covered:
-                continue
-        elif start > covered:
+        if start > covered:
             append(covered, 0)
-        for at, rule in found:
-            append(at, rule)
+        for n, (at, rule) in enumerate(found):
+            # Of two descriptions of one place, the one that came first is kept.
+            if at >= covered or n + 1 == len(found) or found[n + 1][0] > covered:
+                append(max(at, covered), rule)
         covered = end
     append(covered, 0)
-    return UnwindTable(base, starts, rows, tuple(reader.rules), reader.refused)
+    return base, starts, rows
 
 
 def unwind_table(elf: Elf) -> UnwindTable | None:
-    """The table of a file, from `.eh_frame`, or from `.debug_frame` in a file without it; None if it has neither.
+    """The table of a file, from `.eh_frame`, and from `.debug_frame` for what that leaves out; None if it has neither.
 
     Raises `ElfError` for a file of another machine. What cannot be understood has no rule; nothing else is raised.
     """
-    if elf.machine != 62:
+    if elf.machine != _X86_64:
         raise ElfError(f"{elf.path} is not an x86-64 file")
+    rules: dict[Rule, int] = {NO_RULE: 0}
+    functions, refused = [], 0
     for name in (".eh_frame", ".debug_frame"):
         data, address = elf.section(name), elf.section_address(name)
         if data and address is not None:
-            table = _table(_Reader(data, address, eh=name == ".eh_frame"))
-            if table is not None:
-                return table
-    return None
+            reader = _Reader(data, address, rules, eh=name == ".eh_frame")
+            functions += reader.functions()
+            refused += reader.refused
+    functions.sort(key=lambda function: function[0])
+    return UnwindTable(*_join(functions), tuple(rules), refused) if functions else None
