@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from pytrace.codegen.aggregates import Aggregates
 from pytrace.codegen.builder import truth
@@ -20,7 +21,18 @@ ONES, HIGHS = 0x0101010101010101, 0x8080808080808080
 
 
 class Comparison(Aggregates):
+    @contextmanager
+    def strictly(self) -> Iterator[None]:
+        """What is built inside is compared, so no byte of it may be left to chance."""
+        before, self.strict = self.strict, True
+        yield
+        self.strict = before
+
     def equal(self, expr: core.Equal) -> Value:
+        with self.strictly():
+            return self._equal(expr)
+
+    def _equal(self, expr: core.Equal) -> Value:
         left, right = expr.left, expr.right
         if isinstance(left, core.Text) and not isinstance(right, core.Text):
             left, right = right, left  # a constant has no effects, so the order does not matter

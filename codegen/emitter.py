@@ -124,6 +124,12 @@ class Emitter(Protocol):
     def read_string(self, to: Value, size: Value | int, address: Value, space: Space, span: Span) -> Value:
         """probe_read_str of the right kind; gives the length including NUL, or a negative error."""
 
+    def unwind(self, at: Value, limit: int, frame: int, process: Value, returns: tuple[int, ...]) -> Value:
+        """Writes the frames of the current process's stack to `at`, found by its unwind tables: at most `limit`, of
+        `frame` bytes each. `process` is its id (i32). `returns` are the offsets of what leads to the return addresses
+        that uretprobes replace: task_struct.utask, uprobe_task.return_instances, and return_instance's stack,
+        orig_ret_vaddr and next; empty if they are not known. Gives the number of frames (i64); -1 without tables."""
+
     def map_pointer(self, map_: core.Map) -> Value:
         """The map, as helpers take it."""
 

@@ -12,6 +12,7 @@ from pytrace.codegen.loops import Loops, callback_loops
 from pytrace.codegen.module import Module
 from pytrace.codegen.plan import BUDGETS, Budget, make_plan
 from pytrace.codegen.prologue import SETS, Layout, prologue, with_releases
+from pytrace.codegen.unwind import Unwinding
 from pytrace.codegen.visit import nodes
 from pytrace.frozen import frozen
 from pytrace.semantics import program as core
@@ -35,7 +36,7 @@ class Made:
     scratch: MapImage | None
 
 
-class Function(Loops):
+class Function(Loops, Unwinding):
     def program(self) -> None:
         """The whole program."""
         self.begin()

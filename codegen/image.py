@@ -40,7 +40,8 @@ class Relocation:
 @frozen
 class MapImage:
     """A BPF map to create. `initial` fills the single value of a data section. `script_map` is the index in
-    `Image.script_maps` of the script's map it stores, or -1."""
+    `Image.script_maps` of the script's map it stores, or -1. `inner`: for a map of maps, the bytes of the value of each,
+    which are arrays of one element."""
 
     symbol: str
     type: str
@@ -51,6 +52,7 @@ class MapImage:
     initial: bytes = b""
     frozen: bool = False
     script_map: int = -1
+    inner: int = 0
 
 
 @frozen

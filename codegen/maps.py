@@ -16,9 +16,6 @@ that: creating a map is then cheap, whatever its size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from pytrace.aggregations import AGGREGATIONS
 from pytrace.codegen.compare import Comparison
 from pytrace.codegen.control import symbol_of
@@ -114,13 +111,6 @@ class Located:
 
 
 class Maps(Comparison):
-    @contextmanager
-    def strictly(self) -> Iterator[None]:
-        """What is built inside is compared by the kernel, so no byte of it may be left to chance."""
-        before, self.strict = self.strict, True
-        yield
-        self.strict = before
-
     def map_key(self, map_: core.Map, key: core.Expr | None) -> Value:
         if key is None:
             cell = self.scratch(4)

@@ -23,17 +23,23 @@ PID_LIMIT = 0x400000
 """The kernel's PID_MAX_LIMIT on 64-bit machines (include/linux/threads.h)."""
 
 
+def read_pid(text: str, lowest: int = 1) -> int:
+    """The number of a process. Raises `Stop` for what cannot be one."""
+    try:
+        pid = int(text)
+    except ValueError:
+        raise Stop(f"Failed to parse pid: invalid integer: {text}") from None
+    if not lowest <= pid <= PID_LIMIT:
+        raise Stop(f"Pid out of range: {text}")
+    return pid
+
+
 def traced_pid(line: CommandLine) -> int | None:
     """The process of -p, which must exist."""
     text = line.last("pid")
     if text is None:
         return None
-    try:
-        pid = int(text)
-    except ValueError:
-        raise Stop(f"Failed to parse pid: invalid integer: {text}") from None
-    if not 0 < pid <= PID_LIMIT:
-        raise Stop(f"Pid out of range: {text}")
+    pid = read_pid(text)
     try:
         os.close(os.pidfd_open(pid))
     except OSError as error:
@@ -257,6 +263,7 @@ def start(
         notify="__BPFTRACE_NOTIFY_PROBES_ATTACHED" in os.environ,
         verifier_logs=bool(stages & {"verifier", "all"}),
         cached=not line.has("no-cache"),
+        dwarf_pids=tuple(read_pid(text, lowest=0) for text in line.all("dwarf-pid")),
     )
     sys.stdout.flush()
     gc.freeze()

@@ -28,6 +28,7 @@ Run-time warnings that builtins report (`Emitter.report`) are named, with what `
 | name | when | retcode |
 |---|---|---|
 | kstack, ustack | a stack could not be captured | the helper's error |
+| dw_ustack | the process has no unwind tables | -1 |
 | no_process | `comm(pid)` found none | the pid |
 | signal | `signal`, `signal_thread` failed | the helper's error |
 | signal_number, signal_thread_number | a computed number is none of a signal | the number |

@@ -8,7 +8,8 @@ from functools import lru_cache
 from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import frozen, replace
 from pytrace.hints import TYPE_CHECKING
-from pytrace.probes.binaries import FileState, find_binaries, native, shown
+from pytrace.probes.archives import ArchiveError, is_member, member
+from pytrace.probes.binaries import Binary, FileState, find_binaries, native, shown
 from pytrace.probes.instructions import is_boundary
 from pytrace.probes.patterns import has_wildcard, literal_prefix, matcher
 from pytrace.probes.provider import Host, ProbeContext, Provider, Spec, Target
@@ -25,10 +26,10 @@ _FORCE = (
 
 
 @lru_cache(maxsize=16)
-def _opened(path: str, state: FileState) -> Elf:
+def _opened(path: str, state: FileState, start: int = 0, size: int = 0) -> Elf:
     from pytrace.kernel.elf import Elf
 
-    return Elf(path)
+    return Elf(path, start, size)
 
 
 def open_elf(path: str) -> Elf | None:
@@ -36,8 +37,11 @@ def open_elf(path: str) -> Elf | None:
     from pytrace.kernel.elf import ElfError
 
     try:
+        if is_member(path):
+            inside = member(path)
+            return _opened(inside.file, FileState.of(inside.file), inside.start, inside.size)
         return _opened(native(path), FileState.of(native(path)))
-    except (OSError, ElfError):
+    except (OSError, ElfError, ArchiveError):
         return None
 
 
@@ -118,6 +122,9 @@ class _Maker:
 
     def target(self, path: str, name: str, place: int, error: str = "", **more: str | int) -> Target:
         data: dict[str, str | int] = {"path": path, "place": place, **more}
+        if is_member(path):
+            inside = member(path)
+            data |= {"archive": shown(inside.file), "start": inside.start}
         if error:
             data["error"] = error
         if self.host.has_feature("uprobe_multi"):
@@ -226,6 +233,9 @@ def in_instruction(path: str, symbol: ElfSymbol, offset: int) -> bool:
     start = elf.file_offset(symbol.address) if elf is not None else None
     if start is None or not offset:
         return False
+    if is_member(path):
+        inside = member(path)
+        path, start = shown(inside.file), start + inside.start
     with open(native(path), "rb") as file:
         file.seek(start)
         code = file.read(offset + 16)
@@ -294,7 +304,8 @@ def listing(
     if not parts:
         return
     function = parts[-1] if len(parts) > 1 else "*"
-    for binary in find_binaries(parts[0], host.pid):
+    found = [Binary(parts[0])] if is_member(parts[0]) else find_binaries(parts[0], host.pid)
+    for binary in found:
         for name, symbol in matching(binary.path, function):
             target = Target(
                 provider.name, f"{provider.name}:{binary.path}:{name}",

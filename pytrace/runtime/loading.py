@@ -11,11 +11,12 @@ import time
 from collections.abc import Mapping
 
 from pytrace.codegen.image import Image, MapImage, ProgramImage
+from pytrace.codegen.unwind_layout import PIDS
 from pytrace.frozen import field, frozen, record
 from pytrace.kernel import bpf
 from pytrace.runtime.errors import RunError
 
-__all__ = ["Loaded", "SessionValues", "load"]
+__all__ = ["Loaded", "SessionValues", "load", "needs_unwinding"]
 
 _FIRST = bytes(4)
 """The key of the single element of an array map."""
@@ -97,10 +98,19 @@ def _load_types(image: Image) -> int:
         raise RunError(f"Failed to load the type information of the programs: {error.strerror}") from error
 
 
+def needs_unwinding(loaded: Loaded) -> bool:
+    """Whether a program finds stacks by unwind tables, which have to be filled in."""
+    return PIDS in loaded.maps
+
+
 def _create_map(loaded: Loaded, image: MapImage, session: SessionValues) -> None:
+    like = 0
     try:
+        if image.inner:
+            like = bpf.map_create("array", 4, image.inner, 1, name=image.symbol)
         fd = bpf.map_create(
-            image.type, image.key_size, image.value_size, image.max_entries, name=image.symbol, flags=image.flags
+            image.type, image.key_size, image.value_size, image.max_entries, name=image.symbol, flags=image.flags,
+            inner_fd=like,
         )
         loaded.maps[image.symbol] = fd
         initial = session.packed() if image.symbol == "session" else image.initial
@@ -113,6 +123,9 @@ def _create_map(loaded: Loaded, image: MapImage, session: SessionValues) -> None
             name = loaded.image.script_maps[image.script_map].name
             raise RunError(f"Failed to create map {name}: {error.strerror}") from error
         raise RunError(f"Failed to create a map for '{image.symbol}': {error.strerror}") from error
+    finally:
+        if like:
+            os.close(like)
 
 
 def _relocate(loaded: Loaded, program: ProgramImage) -> bytes:

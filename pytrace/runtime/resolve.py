@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 from pytrace.codegen.image import Image
+from pytrace.codegen.unwind_layout import FAILED
 from pytrace.hints import TYPE_CHECKING
 from pytrace.output.values import CapturedStack
 from pytrace.semantics.types import Array, Opaque, Record, Stack, Tuple, Type, members_of
@@ -22,6 +23,7 @@ __all__ = ["MachineResolver", "uses_user_symbols"]
 _BILLION = 1_000_000_000
 _TAI = 1
 """The clock of a timestamp (`semantics.types.Opaque`): 0 is the boot clock."""
+_FAILURE = b"<unwind failure>"
 _INDENT = {"bpftrace": b"        ", "perf": b"\t", "raw": b"", "build_id": b""}
 
 
@@ -104,6 +106,8 @@ class MachineResolver:
         for frame in stack.frames:
             if isinstance(frame, bytes):
                 text = self._build_id(frame)
+            elif frame == FAILED:
+                text = _FAILURE
             elif type_.mode == "raw":
                 text = b"%x" % frame
             else:
@@ -138,7 +142,9 @@ class MachineResolver:
         from pytrace.kernel.symbols import parse_build_id_frame
 
         build_id, place = parse_build_id_frame(frame)
-        return b"%x" % place if build_id is None else b"%s 0x%02x" % (build_id.hex().encode(), place)
+        if build_id is None:
+            return _FAILURE if place == FAILED else b"%x" % place
+        return b"%s 0x%02x" % (build_id.hex().encode(), place)
 
     # others
 

@@ -19,7 +19,7 @@ from pytrace.output.streams import Messages, Output, OutputError
 from pytrace.runtime.actions import Outcome
 from pytrace.runtime.block import Block
 from pytrace.runtime.errors import RunError
-from pytrace.runtime.loading import SessionValues, load
+from pytrace.runtime.loading import Loaded, SessionValues, load, needs_unwinding
 from pytrace.runtime.loop import Loop, readable
 from pytrace.runtime.resolve import MachineResolver, uses_user_symbols
 from pytrace.runtime.signals import Signals
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytrace.kernel.ring import RingReader
     from pytrace.runtime.child import Child, Process
     from pytrace.runtime.native import Acceleration
+    from pytrace.runtime.unwinding import Unwinding
 
 __all__ = ["Session", "SessionOptions"]
 
@@ -47,6 +48,7 @@ class SessionOptions:
     `process` is that of -p, `child` that of -c. `format` is "text" or "json"; `mode` is "", "test" or "bench".
     `warnings` False silences warnings; `colour` is for messages. `notify` prints a line on stdout once everything is
     attached. `verifier_logs` prints the verifier's logs on stdout. `cached` lets code for this machine be kept.
+    `dwarf_pids` are further processes whose stacks `dw_ustack` unwinds.
     """
 
     process: Process | None = None
@@ -61,6 +63,7 @@ class SessionOptions:
     notify: bool = False
     verifier_logs: bool = False
     cached: bool = False
+    dwarf_pids: tuple[int, ...] = ()
 
     @property
     def pid(self) -> int | None:
@@ -85,6 +88,7 @@ class Session:
         self.values = SessionValues.now(child.pid if child is not None else 0)
         self._remembers = options.pid is not None and uses_user_symbols(image)
         """Whether the traced process may be gone when its symbols are printed."""
+        self.unwinding: Unwinding | None = None
         realtime = time.clock_gettime_ns(time.CLOCK_REALTIME)
         self.boot_offset = realtime - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         # Whole seconds: the kernel steps TAI by leap seconds only.
@@ -135,6 +139,7 @@ class Session:
             os.write(1, f"BPF verifier log for {name}:\n{'-' * 38}\n{log}\n".encode())
         block = Block(loaded, self.printer, self.outcome, self.boot_offset)
         try:
+            self._load_child(loaded)
             if options.mode:
                 from pytrace.runtime.testing import run_benches, run_tests
 
@@ -154,16 +159,42 @@ class Session:
         finally:
             block.close()
 
+    def _load_child(self, loaded: Loaded) -> None:
+        """Has the child load its program where something must know it before it runs, and takes in what the traced
+        processes map."""
+        options, child = self.options, self.options.child
+        unwinds = needs_unwinding(loaded)
+        usdt = any(target.provider == "usdt" for program in self.image.programs for target, _ in program.targets)
+        if child is not None and (usdt or unwinds or self._remembers):
+            child.load(traced=unwinds)
+            if self._remembers:
+                self.resolver.remember(child.pid)
+        if unwinds:
+            from pytrace.runtime.unwinding import Unwinding
+
+            pids = dict.fromkeys((*((options.pid,) if options.pid is not None else ()), *options.dwarf_pids))
+            self.unwinding = Unwinding(loaded, tuple(pids))
+            self._warn_about_tables()
+
+    def _look(self) -> None:
+        """Takes in what the traced processes have mapped meanwhile."""
+        if self._remembers and self.options.pid is not None:
+            self.resolver.remember(self.options.pid)
+        if self.unwinding is not None:
+            self.unwinding.update_all()
+            self._warn_about_tables()
+
+    def _warn_about_tables(self) -> None:
+        assert self.unwinding is not None
+        for note in self.unwinding.notes:
+            self.printer.warning(note)
+        self.unwinding.notes.clear()
+
     def _start(self, block: Block, signals: Signals) -> None:
         """Begin programs, then attaching, then the child."""
         if block.run("begin"):
             self.say("Attaching 'begin' probe")
         child = self.options.child
-        usdt = any(target.provider == "usdt" for program in self.image.programs for target, _ in program.targets)
-        if child is not None and (usdt or self._remembers):
-            child.load()
-            if self._remembers:
-                self.resolver.remember(child.pid)
         block.attach(
             pid=self.options.pid, warn=self.printer.warning, stopped=lambda: signals.stops > 0,
             say=self.say,
@@ -173,6 +204,9 @@ class Session:
                 if block.programs_of(provider):
                     raise RunError(f"No probes attached; use --{provider} to run {what} probes.")
         if child is not None and not self.options.dry_run:
+            if self.unwinding is not None:
+                child.load_libraries()
+                self._look()
             child.resume()
 
     def _accelerate(self, ring: RingReader) -> Acceleration:
@@ -209,8 +243,8 @@ class Session:
                 # is in them.
                 self._asked = signals.stops
                 ended = traced is not None and self._ended(traced)
-                if traced is not None and self._remembers and not ended:
-                    self.resolver.remember(traced.pid)
+                if (self.unwinding is not None or (traced is not None and self._remembers)) and not ended:
+                    self._look()
                     tick = _YOUNG_TICK if time.monotonic() - started < _YOUNG else _TICK
                 more = block.drain()
                 self.output.settle()
