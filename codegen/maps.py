@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pytrace.aggregations import AGGREGATIONS
+from pytrace.codegen.aggregates import is_raw_text
 from pytrace.codegen.compare import Comparison
 from pytrace.codegen.control import symbol_of
 from pytrace.codegen.emitter import ANYWHERE, Value
@@ -83,7 +84,11 @@ class Maps(Comparison):
             self.b.store(self.const(0, "i32"), cell)
             return cell
         with self.strictly():
-            return self.place(key)
+            if not is_raw_text(key):
+                return self.place(key)
+            at = self.temporary(key.type)
+            self.store(key, at)
+            return at
 
     def lookup(self, map_: core.Map, key: core.Expr | None) -> Value:
         """A pointer to the element of a hash, or null."""
@@ -152,10 +157,12 @@ class Maps(Comparison):
             self.store_scalar(number, map_.value, held)
         else:
             held = self.place(value)
-            if mentions_element(value):  # a key that follows may need the same element's place
+            if mentions_element(value) or is_raw_text(value):  # a key that follows may need the same element's place
                 kept = self.temporary(map_.value)
                 self.copy(kept, held, size_of(map_.value))
                 held = kept
+                if is_raw_text(value):
+                    self.end_string(held, size_of(map_.value))
         key = self.map_key(map_, stmt.key)
         if scalar and not self.often_new(map_):
             self._replace(map_, key, number, held, stmt)
