@@ -69,7 +69,7 @@ class Losses:
         """How often programs were not run, by program."""
         found: dict[str, int] = {}
         for program, fd in zip(self.image.programs, self.loaded.programs, strict=True):
-            if count := bpf.prog_info(fd).recursion_misses:
+            if fd >= 0 and (count := bpf.prog_info(fd).recursion_misses):
                 found[_probe(program)] = found.get(_probe(program), 0) + count
         return found
 
