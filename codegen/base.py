@@ -154,6 +154,10 @@ class Base(ABC):
     def zero(self, at: Value, size: int) -> None: ...
 
     @abstractmethod
+    def end_string(self, at: Value, size: int) -> None:
+        """Zeroes what stands behind the NUL of a string."""
+
+    @abstractmethod
     def copy(self, to: Value, source: Value, size: int, align: int = 1) -> None: ...
 
     @abstractmethod

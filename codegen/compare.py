@@ -9,6 +9,7 @@ from pytrace.codegen.aggregates import Aggregates
 from pytrace.codegen.builder import truth
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.layout import pieces
+from pytrace.codegen.memory import HIGHS, ONES
 from pytrace.codegen.visit import is_pure
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Buffer, Record, Str, Tuple, Type, members_of, offsets_of, size_of
@@ -17,7 +18,6 @@ __all__ = ["Comparison"]
 
 UNROLLED = 64
 """Up to so many bytes are compared without a loop."""
-ONES, HIGHS = 0x0101010101010101, 0x8080808080808080
 
 
 class Comparison(Aggregates):

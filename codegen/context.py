@@ -50,7 +50,13 @@ class Context(Base):
         b, size = self.b, size_of(expr.type)
         if size > DIRECT:
             self.read(at, size, b.gep(self.context_pointer(), expr.offset), Space.KERNEL, expr.span)
-            return
+        else:
+            self._load_context(expr, size, at)
+        if self.strict and isinstance(expr.type, Str):
+            self.end_string(at, size)
+
+    def _load_context(self, expr: core.ContextRead, size: int, at: Value) -> None:
+        b = self.b
         context = Value(self.context_pointer().text, "ptr", ANYWHERE)
         for offset, width in pieces(expr.offset + size, 8, expr.offset):
             value = b.load(f"i{8 * width}", context, offset, volatile=True)
@@ -152,6 +158,11 @@ class Context(Base):
 
     def load_to(self, expr: core.Load, at: Value) -> None:
         """An aggregate at an address."""
+        self._load_to(expr, at)
+        if self.strict and isinstance(expr.type, Str):
+            self.end_string(at, size_of(expr.type))
+
+    def _load_to(self, expr: core.Load, at: Value) -> None:
         b, size = self.b, size_of(expr.type)
         direct = _is_direct(expr) and isinstance(expr.type, Str) and size <= DIRECT
         address = self.object(expr.address) if direct else self.eval64(expr.address)

@@ -100,6 +100,9 @@ class Emitter(Protocol):
 
     def zero(self, at: Value, size: int) -> None: ...
 
+    def end_string(self, at: Value, size: int) -> None:
+        """Zeroes what stands behind the NUL of a string."""
+
     def copy(self, to: Value, source: Value, size: int, align: int = 1) -> None: ...
 
     def rodata(self, data: bytes, align: int = 1) -> Value:

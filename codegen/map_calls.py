@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pytrace.aggregations import AGGREGATIONS
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.layout import align_up, pieces
 from pytrace.codegen.maps import is_cell, short_symbol, value_size
@@ -81,7 +82,10 @@ class MapCalls(PerCpu):
         return b.ne(b.load("i64", seen), 0)
 
     def _length(self, expr: core.MapCall) -> Value:
-        """The kernel's own count; else by visiting all elements."""
+        """The kernel's own count; else by visiting all elements. Of tables their rows are counted, as if each were an
+        element."""
+        if isinstance(expr.map.value, Aggregate) and AGGREGATIONS[expr.map.value.name].row_words(expr.map.value):
+            return self.count_rows(expr, expr.map.value)
         if self.features.count_elements:
             return self._total(expr.map, lambda map_: self.kfunc("bpf_map_sum_elem_count", map_))
         self.require_for_each("len() of a map", expr.span)
@@ -99,6 +103,10 @@ class MapCalls(PerCpu):
         """Ends the compilation if the kernel cannot walk through a map."""
         if not self.features.for_each:
             Diagnostics().fail(span, f"{what} needs the helper bpf_for_each_map_elem (Linux 5.13), which is missing.")
+
+    def count_rows(self, expr: core.MapCall, type_: Aggregate) -> Value:
+        """How many rows of the tables in a map hold something, on any CPU."""
+        raise NotImplementedError
 
     def counting_callback(self) -> Value:
         """A function for `bpf_for_each_map_elem` that only lets it count."""

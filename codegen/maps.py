@@ -17,6 +17,7 @@ that: creating a map is then cheap, whatever its size.
 from __future__ import annotations
 
 from pytrace.aggregations import AGGREGATIONS
+from pytrace.codegen.aggregates import is_raw_text
 from pytrace.codegen.compare import Comparison
 from pytrace.codegen.control import symbol_of
 from pytrace.codegen.emitter import ANYWHERE, Value
@@ -117,7 +118,11 @@ class Maps(Comparison):
             self.b.store(self.const(0, "i32"), cell)
             return cell
         with self.strictly():
-            return self.place(key)
+            if not is_raw_text(key):
+                return self.place(key)
+            at = self.temporary(key.type)
+            self.store(key, at)
+            return at
 
     def located(self, map_: core.Map, key: core.Expr | None) -> Located:
         """Where a key belongs. Of a map that is split, what the key is decides in which part."""
@@ -217,10 +222,12 @@ class Maps(Comparison):
             self.store_scalar(number, map_.value, held)
         else:
             held = self.place(value)
-            if mentions_element(value):  # a key that follows may need the same element's place
+            if mentions_element(value) or is_raw_text(value):  # a key that follows may need the same element's place
                 kept = self.temporary(map_.value)
                 self.copy(kept, held, size_of(map_.value))
                 held = kept
+                if is_raw_text(value):
+                    self.end_string(held, size_of(map_.value))
         at = self.located(map_, stmt.key)
         if scalar and not self.often_new(map_):
             self._replace(map_, at, number, held, stmt)

@@ -40,6 +40,9 @@ class Tseries(Aggregation):
         _, number, aggregation = _parameters(type_)
         return number * 8 * _slot_words(aggregation)
 
+    def row_words(self, type_: Aggregate) -> int:
+        return _slot_words(_parameters(type_)[2])
+
     def update(self, e: Emitter, type_: Aggregate, at: Value, args: Sequence[Value]) -> None:
         b, value = e.b, args[0]
         interval, number, aggregation = _parameters(type_)

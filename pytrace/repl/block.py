@@ -116,4 +116,4 @@ class LiveBlock:
         runs, spent = sum(info.run_count for info in infos), sum(info.run_time for info in infos)
         self.usage.share = (spent - self.usage.nanoseconds) / 1e9 / seconds if seconds > 0 else 0.0
         self.usage.runs, self.usage.nanoseconds = runs, spent
-        self.lost += self.block.newly_lost()
+        self.lost += self.block.losses.new_records()
