@@ -55,14 +55,15 @@ def cast(t: ProbeTyper, node: tree.Cast) -> core.Expr:
     if (to == operand.type and not isinstance(to, (Pointer, Struct))) or _same_pointer(to, operand.type):
         t.warning(node.span, f"Unnecessary cast: expression is already of type {to}")
         return _unchanged(operand, to, node.span)
+    source = operand.type
     operand = settle(operand)
-    if isinstance(operand.type, Struct):
-        return t.error(node.span, f'Cannot cast from C type "{operand.type}"')
-    if isinstance(operand.type, (Void, Nothing)):
-        return t.error(node.span, f'Cannot cast from "{operand.type}" type')
-    result = _convert(t, operand, to, node)
+    if isinstance(source, Struct):
+        return t.error(node.span, f'Cannot cast from C type "{source}"')
+    if isinstance(source, (Void, Nothing)):
+        return t.error(node.span, f'Cannot cast from "{source}" type')
+    result = None if isinstance(source, Aggregate) and isinstance(to, Array) else _convert(t, operand, to, node)
     if result is None:
-        return t.error(node.span, f'Cannot cast from "{operand.type}" to "{to}"')
+        return t.error(node.span, f'Cannot cast from "{source}" to "{to}"')
     return result
 
 
