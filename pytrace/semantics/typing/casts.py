@@ -75,6 +75,8 @@ def _unchanged(operand: core.Expr, to: Type, span: Span) -> core.Expr:
     """A cast to the same type keeps the value, but makes it no literal any more."""
     if isinstance(operand, core.Const) and isinstance(to, Int):
         return core.Convert(to, span, operand)
+    if isinstance(operand.type, Int) and operand.type.clock:
+        return replace(operand, type=_int_space(to, operand.type))
     return operand
 
 
@@ -125,7 +127,8 @@ def _convert(t: ProbeTyper, operand: core.Expr, to: Type, node: tree.Cast) -> co
 
 def _int_space(to: Int, source: Type) -> Type:
     if isinstance(source, Int) and isinstance(to, Int):
-        return replace(to, space=source.space, clock=source.clock)
+        # A moment of the monotonic clock has no date; a cast says that it is a number.
+        return replace(to, space=source.space, clock="" if source.clock == "monotonic" else source.clock)
     return with_space(to, source.space) if isinstance(source, Pointer) else to
 
 

@@ -186,7 +186,7 @@ def _numbers(t: ProbeTyper, op: str, left: core.Expr, right: core.Expr, span: Sp
     if op in _COMPARE:
         return _compare_numbers(t, op, left, right, span)
     both_bool = isinstance(left.type, Bool) and isinstance(right.type, Bool)
-    type_ = I64 if op == "-" and not both_bool else _result(a, b)
+    type_ = I64 if op == "-" and not both_bool else _result(t, a, b)
     if op in ("/", "%") and (a.size, a.signed) != (b.size, b.signed) and (_signed(a) or _signed(b)):
         t.warning(
             span,
@@ -205,11 +205,16 @@ def _signed(type_: Int) -> bool:
     return type_.signed and not type_.flexible
 
 
-def _result(a: Int, b: Int) -> Int:
+def _result(t: ProbeTyper, a: Int, b: Int) -> Int:
     """The type of arithmetic on two integers: 64 bits, signed if an operand is, or if both are flexible."""
     if _signed(a) or _signed(b):
         return I64
-    return I64 if a.signed and b.signed else U64
+    if not a.signed or not b.signed:
+        return U64
+    if t.script.hopeful:
+        t.undecided = True
+        return replace(I64, flexible=True)
+    return I64
 
 
 def _operand(t: ProbeTyper, side: core.Expr, type_: Int) -> core.Expr:
