@@ -62,7 +62,7 @@ def member(t: ProbeTyper, node: tree.Member) -> core.Expr:
 
 
 def _follow(t: ProbeTyper, pointer: core.Expr, node: tree.Member) -> core.Expr:
-    """The struct or record that a pointer, or a pointer to a pointer, leads to; the pointer itself if it leads elsewhere."""
+    """The struct or record that a pointer, or a pointer to a pointer, leads to; the pointer itself if there is none."""
     target = pointer.type
     while isinstance(target, Pointer):
         target = target.pointee

@@ -125,7 +125,7 @@ def _convert(t: ProbeTyper, operand: core.Expr, to: Type, node: tree.Cast) -> co
     return None
 
 
-def _int_space(to: Int, source: Type) -> Type:
+def _int_space(to: Type, source: Type) -> Type:
     if isinstance(source, Int) and isinstance(to, Int):
         # A moment of the monotonic clock has no date; a cast says that it is a number.
         return replace(to, space=source.space, clock="" if source.clock == "monotonic" else source.clock)
