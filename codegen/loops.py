@@ -253,6 +253,8 @@ class Loops(Statements):
         total, key = self.space.allocate(8), self.space.allocate(key_size)
         self.b.store(0, self.slot(total), volatile=True)
 
+        pointer = self.map_pointer(expr.map)
+
         def table() -> None:
             self.copy(self.slot(key), Value("%key", "ptr", ANYWHERE), key_size)
             self._numbers(self.const(rows), expr, row)
@@ -260,14 +262,13 @@ class Loops(Statements):
         def row(index: Value) -> None:
             # The last word of a row is zero as long as nothing was stored in it.
             at = self.b.add(self.b.mul(self.clamp(index, rows - 1), 8 * words), 8 * (words - 1))
-            (seen,) = self.copies(expr.map, self.slot(key)).fold(
+            (seen,) = self.copies(expr.map, Located(pointer, self.slot(key))).fold(
                 [self.const(0)], lambda before, copy: [self.b.or_(before[0], self.b.load("i64", self.b.gep(copy, at)))]
             )
             b = self.b
             before = b.load("i64", self.slot(total), volatile=True)
             b.store(b.add(before, b.zext(b.ne(seen, 0))), self.slot(total), volatile=True)
 
-        pointer = self.map_pointer(expr.map)
         self._call_back(
             expr, ("map", "key", "value", "state"), table,
             lambda callback, state: self.helper("for_each_map_elem", pointer, callback, state, 0),

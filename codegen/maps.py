@@ -69,6 +69,8 @@ def split_maps(program: core.Program) -> frozenset[int]:
             match node:
                 case core.MapLoop(map=map_) | core.AddressOf(of=core.Map() as map_):
                     whole.add(map_.index)
+                case core.MapCall(name="len", map=map_) if isinstance(map_.value, Aggregate):
+                    whole.add(map_.index)  # its tables may have to be walked through
     return frozenset(
         map_.index
         for map_ in program.maps

@@ -5,6 +5,7 @@ Everything is held by file descriptors; closing them takes it all out of the ker
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import time
@@ -103,7 +104,15 @@ def needs_unwinding(loaded: Loaded) -> bool:
     return PIDS in loaded.maps
 
 
+_MAX_ENTRIES = 2**32 - 1
+_OLD_KEY_LIMIT = 512
+"""Bytes of a key, on kernels that have programs build keys on their stack (kernel/bpf/hashtab.c, MAX_BPF_STACK)."""
+
+
 def _create_map(loaded: Loaded, image: MapImage, session: SessionValues) -> None:
+    if image.max_entries > _MAX_ENTRIES:
+        what = loaded.image.script_maps[image.script_map].name if image.script_map >= 0 else f"for '{image.symbol}'"
+        raise RunError(f"Failed to create map {what}: more than {_MAX_ENTRIES} keys")
     like = 0
     try:
         if image.inner:
@@ -121,6 +130,11 @@ def _create_map(loaded: Loaded, image: MapImage, session: SessionValues) -> None
     except bpf.BpfError as error:
         if image.script_map >= 0:
             name = loaded.image.script_maps[image.script_map].name
+            if error.errno == errno.E2BIG and image.key_size > _OLD_KEY_LIMIT:
+                raise RunError(
+                    f"Failed to create map {name}: its keys have {image.key_size} bytes, and this kernel takes "
+                    f"{_OLD_KEY_LIMIT} at most. Shorten the strings in them: str($p, 100), or max_strlen=256"
+                ) from error
             raise RunError(f"Failed to create map {name}: {error.strerror}") from error
         raise RunError(f"Failed to create a map for '{image.symbol}': {error.strerror}") from error
     finally:

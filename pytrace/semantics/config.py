@@ -83,10 +83,13 @@ def _missing_probes(name: str, value: Value) -> str:
     return word
 
 
+_DEFAULTS = Config()
+
+
 def _cache_user_symbols(name: str, value: Value) -> str:
     if not isinstance(value, str):
-        return Config.cache_user_symbols if value else "NONE"
-    word = {"0": "NONE", "1": Config.cache_user_symbols}.get(value, value.upper())
+        return _DEFAULTS.cache_user_symbols if value else "NONE"
+    word = {"0": "NONE", "1": _DEFAULTS.cache_user_symbols}.get(value, value.upper())
     if word not in ("PER_PID", "PER_PROGRAM", "NONE"):
         raise _Refused(
             f"{name}: Invalid value for cache_user_symbols: valid values are PER_PID, PER_PROGRAM, and NONE."

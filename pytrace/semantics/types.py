@@ -76,12 +76,12 @@ class Str(Type):
 
 @frozen
 class Buffer(Type):
-    """A u32 length followed by at most `capacity` bytes."""
+    """A u32 length followed by at most `capacity` bytes. Messages name it by its size with the length."""
 
     capacity: int
 
     def __str__(self) -> str:
-        return f"buffer[{self.capacity}]"
+        return f"buffer[{self.capacity + 4}]"
 
 
 @frozen

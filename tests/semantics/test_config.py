@@ -21,6 +21,8 @@ from tests.semantics.passes import Outcome
         ("missing_probes=WARN", "missing_probes", "warn"),
         ("cache_user_symbols=none", "cache_user_symbols", "NONE"),
         ("cache_user_symbols=0", "cache_user_symbols", "NONE"),
+        ("cache_user_symbols=1", "cache_user_symbols", "PER_PID"),
+        ("cache_user_symbols=true", "cache_user_symbols", "PER_PID"),
         ("cpp_demangle=false", "cpp_demangle", False),
         ('cpp_demangle="No"', "cpp_demangle", False),
         ("cpp_demangle=0", "cpp_demangle", False),

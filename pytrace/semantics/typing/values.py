@@ -194,8 +194,7 @@ def select(t: ProbeTyper, cond: core.Expr, then: core.Expr, orelse: core.Expr, s
     held = literal_of(cond)
     if held is not None and literal_of(then) is not None and literal_of(orelse) is not None:
         return then if held else orelse
-    then, orelse = settle(then), settle(orelse)
-    type_ = common(then.type, orelse.type)
+    type_ = common(settle(then).type, settle(orelse).type)
     if type_ is None:
         return t.error(
             span,
