@@ -33,13 +33,21 @@ def say(text: str) -> None:
     sys.stderr.buffer.flush()
 
 
+_complained = False
+"""Whether it was said that BPFTRACE_COLOR is none of its values: once is enough."""
+
+
 def use_colour() -> bool:
-    """Whether diagnostics are coloured (OUTPUT 7.4)."""
+    """Whether diagnostics are coloured (OUTPUT 7.4): on a terminal, unless NO_COLOR is set."""
     wish = os.environ.get("PYTRACE_COLOR", os.environ.get("BPFTRACE_COLOR", "auto"))
     if wish in ("always", "never"):
         return wish == "always"
-    if wish != "auto":
+    global _complained
+    if wish != "auto" and not _complained:
+        _complained = True
         say(f"WARNING: BPFTRACE_COLOR must be auto, always or never, not {wish}\n")
+    if os.environ.get("NO_COLOR"):  # no-color.org; who names our own variable means it
+        return False
     return sys.stdout.isatty() and sys.stderr.isatty()
 
 
