@@ -181,15 +181,18 @@ class Maps(Comparison):
     def read_map(self, expr: core.ReadMap) -> Value:
         map_ = expr.map
         if isinstance(map_.value, Aggregate):
-            return self.b.resize(self.reduced(map_, self.located(map_, expr.key)), register_type(expr.type))
+            at = self.located(map_, expr.key)
+            if self.module.program.check_reads and expr.key is not None:
+                found = self.find(at)
+                self.when(self.b.is_null(found), lambda: self._missing(expr, "map_lookup_percpu_elem"))
+            return self.b.resize(self.reduced(map_, at), register_type(expr.type))
         if is_cell(map_):
             cell = self.cell(map_)
             return self.load_scalar(expr.type, cell, volatile=True) if core.is_scalar(expr.type) else cell
         found = self.lookup(map_, expr.key)
 
         def missing() -> Value:
-            if self.module.program.check_reads:
-                self.report("map_lookup", expr.span, "map_lookup_elem", self.const(0))
+            self._missing(expr)
             if core.is_scalar(expr.type):
                 return self.const(0, register_type(expr.type))
             return self.module.zeros(align_up(size_of(expr.type)))
@@ -198,6 +201,11 @@ class Maps(Comparison):
             return self.load_scalar(expr.type, found) if core.is_scalar(expr.type) else found
 
         return self.choose(self.b.is_null(found), missing, there)
+
+    def _missing(self, expr: core.ReadMap | core.Step, helper: str = "map_lookup_elem") -> None:
+        """There is no element of that key."""
+        if self.module.program.check_reads:
+            self.report("map_lookup", expr.span, helper, self.const(0))
 
     def reduced(self, map_: core.Map, at: Located) -> Value:
         """A castable aggregation as an integer (i64)."""
@@ -288,6 +296,7 @@ class Maps(Comparison):
         lookup = b.current
         b.cond_br(b.is_null(found), make, present)
         b.place(make)
+        self._missing(expr)
         held = self.temporary(map_.value)
         self.store_scalar(delta, map_.value, held)
         result = self.helper("map_update_elem", element.map, element.key, held, NOEXIST)

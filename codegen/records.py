@@ -8,7 +8,7 @@ from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.helpers import HELPERS
 from pytrace.codegen.image import MapImage, RecordLayout
 from pytrace.codegen.map_calls import MapCalls
-from pytrace.codegen.visit import is_pure
+from pytrace.codegen.visit import is_pure, nodes
 from pytrace.diagnostics import Span
 from pytrace.semantics import program as core
 from pytrace.semantics.types import I64, Aggregate, Type, size_of
@@ -39,8 +39,9 @@ class Records(MapCalls):
             self._send(index, layout, expr.args, held, expr.urgent)
 
     def _may_report(self, args: Sequence[core.Expr]) -> bool:
-        """With -k nearly everything may send a report of its own, which should come before the record."""
-        return self.module.program.check_reads and bool(args)
+        """Whether arguments may send reports of their own, which should come before the record. With -k nearly
+        everything may."""
+        return (self.module.program.check_reads and bool(args)) or any(map(_reports, nodes(args)))
 
     def _held(self, arg: core.Expr) -> Callable[[], Value]:
         """Evaluates an argument; the result gives the value, or where it is in memory."""
@@ -146,6 +147,14 @@ class Records(MapCalls):
     def check(self, result: Value, helper: str, span: Span) -> None:
         if self.module.program.check_reads:
             self.when(self.b.slt(result, 0), lambda: self.report("helper", span, helper, result))
+
+
+def _reports(node: core.Expr | core.Stmt) -> bool:
+    """Whether a node checks something when it runs, whatever the options. (So do stacks, but they are large, and
+    seldom fail.)"""
+    if isinstance(node, core.Arith):
+        return node.op in ("udiv", "umod") and not isinstance(node.right, core.Const)
+    return isinstance(node, core.Element)
 
 
 def _sent(type_: Type) -> Type:

@@ -142,6 +142,8 @@ def _field(field: Field, size: int, structs: Structs) -> tuple[int, str, Convert
         return field.offset, f"{width}s", _bits(field)
     if code := scalar_code(field.type):
         return field.offset, code, None
+    if field.stored:  # a char[n], whose type has room for a NUL that the memory has not
+        return field.offset, f"{field.stored}s", _before_nul
     return field.offset, f"{size_of(field.type)}s", converter(field.type, structs)
 
 

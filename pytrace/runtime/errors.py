@@ -24,7 +24,7 @@ RUNTIME_ERRORS: dict[str, str | None] = {
     "divide_by_zero": (
         "Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used as the result."
     ),
-    "array_bounds": "Array access out of bounds. 0 is being used as the result.",
+    "array_bounds": "Array access out of bounds. This can lead to unexpected results.",
     "kstack": "Error reading kstack.",
     "ustack": "Error reading ustack.",
     "dw_ustack": "No DWARF unwind data available for this process. Use -p or --dwarf-pid to specify target PIDs.",

@@ -102,15 +102,16 @@ class Session:
     def make_printer(self, format_: str, output: Output, messages: Messages) -> Printer:
         """A printer for what the image's programs send."""
         trailer = self.image.config.str_trunc_trailer.encode("latin-1")
+        ahead = 0 if self.image.config.dummy_ts_map else self.tai_offset
         meaning = Meaning(self.image.structs, self.image.enums, trailer, self.resolver)
         style = Style(self.options.colour, self.options.warnings)
         if format_ == "json":
             from pytrace.output.json_printer import JsonPrinter
 
-            return JsonPrinter(output, messages, meaning, self.tai_offset, style)
+            return JsonPrinter(output, messages, meaning, ahead, style)
         from pytrace.output.text_printer import TextPrinter
 
-        return TextPrinter(output, messages, meaning, self.tai_offset, style)
+        return TextPrinter(output, messages, meaning, ahead, style)
 
     def say(self, text: str) -> None:
         """A remark for -v."""

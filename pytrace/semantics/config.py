@@ -21,7 +21,7 @@ DEAD = frozenset({
     "symbol_source", "max_type_res_iterations", "unstable_addr", "unstable_import", "unstable_macro",
     "unstable_map_decl",
 })
-ENVIRONMENT_ONLY = frozenset({"btf", "vmlinux", "kernel_source", "kernel_build"})
+ENVIRONMENT_ONLY = frozenset({"btf", "dummy_ts_map", "vmlinux", "kernel_source", "kernel_build"})
 
 LICENSES = ("Dual MIT/GPL", "Dual BSD/GPL", "Dual MPL/GPL", "GPL and additional rights", "GPL v2", "GPL")
 STACK_MODES = ("bpftrace", "raw", "perf", "build_id")
@@ -112,6 +112,7 @@ _READERS: dict[str, Callable[[str, Value], Value]] = {
     "missing_probes": _missing_probes,
     "cache_user_symbols": _cache_user_symbols,
     "str_trunc_trailer": _text,
+    "dummy_ts_map": _text,
 }
 for _field in fields(Config):
     if _field.name.startswith("unstable_"):

@@ -81,7 +81,7 @@ class Buffer(Type):
     capacity: int
 
     def __str__(self) -> str:
-        return f"buffer[{self.capacity + 4}]"
+        return f"buffer[{self.capacity + 4}]"  # the header counts, in what users are told
 
 
 @frozen
@@ -199,7 +199,7 @@ class Opaque(Type):
     name: str
 
     def __str__(self) -> str:
-        return self.name
+        return "inet[24]" if self.name == "inet" else self.name
 
 
 OPAQUE_SIZES = {

@@ -137,6 +137,10 @@ def member(t: ProbeTyper, node: tree.Expr) -> core.Expr:
     return item
 
 
+_REPORTING = (core.Arith, core.Element, core.Load, core.ReadMap)
+"""What may send a warning at run time: it names its own place, within a macro too."""
+
+
 def block(t: ProbeTyper, node: tree.Block) -> core.Expr:
     """A block used as an expression."""
     t.scopes.append({})
@@ -146,7 +150,7 @@ def block(t: ProbeTyper, node: tree.Block) -> core.Expr:
     if value is None:
         return core.Do(NOTHING, node.span, body, None)
     if not body:
-        return replace(value, span=node.span)
+        return value if isinstance(value, _REPORTING) else replace(value, span=node.span)
     return core.Do(value.type, node.span, body, value)
 
 
