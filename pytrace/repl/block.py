@@ -76,7 +76,7 @@ class LiveBlock:
     """`name` is what diagnostics call its source, `positional` are its `$1`…
 
     `state` is "starting", "running", "stopped" (by its user), "ended" (it said `exit()`), or "done" (nothing of it is
-    left that could run). `lost` counts records for which there was no room.
+    left that could run). `warnings` are those of the compiler. `lost` counts records for which there was no room.
     """
 
     def __init__(self, number: int, name: str, text: str, positional: tuple[str, ...], *, limited: bool) -> None:
@@ -91,6 +91,7 @@ class LiveBlock:
         self.image: Image | None = None
         self.block: Block | None = None
         self.usage = Usage()
+        self.warnings: tuple[str, ...] = ()
         self.lines = 0
         self.lost = 0
         self.probes = 0

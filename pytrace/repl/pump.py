@@ -11,7 +11,7 @@ from pytrace.repl.log import tagged
 
 if TYPE_CHECKING:
     from pytrace.repl.block import LiveBlock
-    from pytrace.repl.engine import Engine
+    from pytrace.repl.lifecycle import Lifecycle
 
 __all__ = ["Pump"]
 
@@ -25,7 +25,7 @@ _SAMPLE = 1.0
 
 
 class Pump(threading.Thread):
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Lifecycle) -> None:
         super().__init__(name="pump", daemon=True)
         self.engine = engine
         self.lives: list[LiveBlock] = []

@@ -2,7 +2,7 @@
 
 | `do` | further | answer |
 |---|---|---|
-| "block" | `name`, `text`, `positional`, `around`, `origins` | "image", its plain data, warnings as text |
+| "block" | `name`, `text`, `positional`, `around`, `origins` | "image", its plain data, each warning as text |
 | "once" | the same; `text` is an expression or a statement | the same, of a program for `begin` |
 | "list" | `pattern`, `verbose` | "lines", the lines |
 | "parts" | `texts` | "text", one script out of several blocks |
@@ -103,7 +103,7 @@ def _options(request: Request, options: Options) -> Options:
 
 def _finished(image: Image, diagnostics: Diagnostics, options: Options, colour: bool) -> Answer:
     shown = diagnostics.warnings if options.warnings else ()
-    return "image", to_plain(image), "".join(render(item, colour=colour) for item in shown)
+    return "image", to_plain(image), tuple(render(item, colour=colour) for item in shown)
 
 
 def _block(request: Request, options: Options, colour: bool) -> Answer:
