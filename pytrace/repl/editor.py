@@ -6,17 +6,17 @@ import os
 from collections.abc import Callable
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application.current import get_app
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.lexers import PygmentsLexer
+from prompt_toolkit.lexers import DynamicLexer, Lexer
 from prompt_toolkit.styles import Style
 
 from pytrace.repl.engine import Engine
-from pytrace.repl.lexer import PytraceLexer
 from pytrace.repl.shell import is_unfinished
 
 __all__ = ["make", "status"]
@@ -32,7 +32,7 @@ def make(
         history=history,
         multiline=True,
         prompt_continuation=lambda width, number, wrapped: [("class:continuation", "." * (width - 1) + " ")],
-        lexer=PygmentsLexer(PytraceLexer),
+        lexer=DynamicLexer(_lexer),
         auto_suggest=AutoSuggestFromHistory(),
         enable_open_in_editor=True,
         editing_mode=EditingMode.VI if _prefers_vi() else EditingMode.EMACS,
@@ -45,6 +45,22 @@ def make(
     return session
 
 
+_LEXERS: list[Lexer] = []
+
+
+def _lexer() -> Lexer | None:
+    """Loaded with the first character that is typed: the prompt does not wait for it."""
+    if not get_app().current_buffer.text:
+        return None
+    if not _LEXERS:
+        from prompt_toolkit.lexers import PygmentsLexer
+
+        from pytrace.repl.lexer import PytraceLexer
+
+        _LEXERS.append(PygmentsLexer(PytraceLexer))
+    return _LEXERS[0]
+
+
 def _prefers_vi() -> bool:
     return os.environ.get("PYTRACE_KEYS", "") == "vi"
 
@@ -54,13 +70,9 @@ def _bindings(interrupt: Callable[[], bool]) -> KeyBindings:
 
     @Condition
     def at_the_end() -> bool:
-        from prompt_toolkit.application.current import get_app
-
         return get_app().current_buffer.document.is_cursor_at_the_end or is_complete()
 
     def is_complete() -> bool:
-        from prompt_toolkit.application.current import get_app
-
         return not is_unfinished(get_app().current_buffer.text.encode("utf-8", "surrogateescape").decode("latin-1"))
 
     @bindings.add("enter", filter=at_the_end)

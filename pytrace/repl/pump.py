@@ -85,10 +85,8 @@ class Pump(threading.Thread):
                 more = self._round()
                 while self.engine.waiting:  # a lock goes to whoever is awake, which is this thread
                     time.sleep(0.0005)
-            now = time.monotonic()
-            if now - ticked >= _TICK:
-                ticked = now
-                self._tick(now)
+                ticked = self._tick(ticked)
+            ticked = self._tick(ticked)
 
     def _round(self) -> bool:
         """Handles a batch of each block; tells whether there may be more."""
@@ -114,7 +112,11 @@ class Pump(threading.Thread):
             if shown := live.trickle.take(lines, now):
                 self.engine.show(shown)
 
-    def _tick(self, now: float) -> None:
+    def _tick(self, before: float) -> float:
+        """Does what is due from time to time; gives when that was last done."""
+        now = time.monotonic()
+        if now - before < _TICK:
+            return before
         for live in list(self.lives):
             if live.ending and live.state == "running" and not self.engine.ended(live):
                 continue
@@ -130,3 +132,4 @@ class Pump(threading.Thread):
                 with self.engine.lock:
                     if live in self.lives:
                         live.sample(seconds)
+        return now
