@@ -84,8 +84,8 @@ def _functions(file: str | None) -> Iterator[_Message]:
         if btf is not None:
             known = btf.names(Kind.FUNC)
             for name in names if owner == "vmlinux" else modules[owner]:
-                if found := known.get(name):
-                    ids[name] = found[0] if owner == "vmlinux" else _OF_A_MODULE
+                if numbers := known.get(name):
+                    ids[name] = numbers[0] if owner == "vmlinux" else _OF_A_MODULE
     yield "typed", array("I", ids.values()).tobytes()
 
 

@@ -34,8 +34,8 @@ _WORD_STARTS = "_:.-/ "
 
 
 class Packed(NamedTuple):
-    """Prepared names as plain data, for the way between processes: `size` of them; `names` are lines, `folded` the same in lower case
-    (empty if it is no different); bits are by character, the first name has the highest one."""
+    """Prepared names as plain data, for the way between processes: `size` of them. `names` are lines, `folded` the
+    same in lower case (empty if it is no different); bits are by character, the first name has the highest one."""
 
     size: int
     names: bytes
