@@ -20,7 +20,11 @@ from functools import partial
 from typing import BinaryIO
 
 from pytrace.cache import Cache, depend_on
+from pytrace.hints import TYPE_CHECKING
 from pytrace.repl.matcher import Names, Packed, pack
+
+if TYPE_CHECKING:
+    from pytrace.kernel.btf import Btf
 
 __all__ = ["SECTIONS", "Index"]
 
@@ -52,14 +56,32 @@ def _kernel_types() -> Iterator[_Message]:
     typedefs = [name for btf in sources for name in btf.names(Kind.TYPEDEF)]
     trace = "btf_trace_"
     yield "rawtracepoints", tuple(pack(name[len(trace) :] for name in typedefs if name.startswith(trace)))
+    yield "arguments", {name: text for btf in sources for name, text in _trace_arguments(btf)}
     iterator = "bpf_iter__"
     structs = [name for btf in sources for name in btf.names(Kind.STRUCT)]
-    yield "iterators", tuple(pack(name[len(iterator) :] for name in structs if name.startswith(iterator)))
+    functions = kernel.names(Kind.FUNC)
+    names = [name[len(iterator) :] for name in structs if name.startswith(iterator)]
+    yield "iterators", tuple(pack(name for name in names if f"bpf_iter_{name}" in functions))
     tagged = [f"struct {name}" for name in structs]
     tagged += [f"union {name}" for btf in sources for name in btf.names(Kind.UNION)]
     tagged += [f"enum {name}" for btf in sources for kind in (Kind.ENUM, Kind.ENUM64) for name in btf.names(kind)]
     tagged += [name for name in typedefs if not name.startswith(trace)]
     yield "types", tuple(pack(tagged))
+
+
+def _trace_arguments(btf: Btf) -> Iterator[tuple[str, str]]:
+    """The raw tracepoints of a kernel or module, each with the names of its arguments."""
+    from pytrace.kernel.btf import Kind
+    from pytrace.probes.kernel_btf import STUBS
+
+    functions = btf.names(Kind.FUNC)
+    for typedef in btf.names(Kind.TYPEDEF):
+        if typedef.startswith("btf_trace_"):
+            name = typedef.removeprefix("btf_trace_")
+            stub = next((ids[0] for prefix in STUBS if (ids := functions.get(prefix + name))), 0)
+            if stub:
+                parameters = btf.parameters(btf.type(btf.type(stub).value))[1:]
+                yield name, ", ".join(each.name or f"arg{number}" for number, each in enumerate(parameters))
 
 
 def _functions(file: str | None) -> Iterator[_Message]:
@@ -154,7 +176,8 @@ class Index:
     `start` forks: call it before there are threads. `problems` says what could not be had, in a line each. `modules`
     gives the functions of each loaded module, without those of the kernel itself; `typed` has a byte for each
     function, 1 if it has type information, and `type_ids` the number of that in the kernel's BTF (that of a module's
-    function is unknown); `source` is where the functions were read.
+    function is unknown); `trace_arguments` names the arguments of each raw tracepoint; `source` is where the functions
+    were read.
     """
 
     def __init__(self, changed: Callable[[], None] | None = None) -> None:
@@ -164,6 +187,7 @@ class Index:
         self.source = ""
         self._changed = changed
         self.typed = b""
+        self.trace_arguments: dict[str, str] = {}
         self.type_ids: dict[str, int] = {}
         self._names: dict[str, Names] = {}
         self._pid, self._process = 0, -1
@@ -209,6 +233,8 @@ class Index:
             self.source = str(data)
         elif kind == "modules" and isinstance(data, dict):
             self.modules = data
+        elif kind == "arguments" and isinstance(data, dict):
+            self.trace_arguments = data
         elif kind == "typed" and isinstance(data, bytes):
             ids = array("I", data)
             self.typed = bytes(map(bool, ids))

@@ -174,7 +174,7 @@ class Inference:
             return None
         if word == "let":
             end = self._end(start)
-            return self._type_text(scan.text[scan.pieces[start].start : scan.pieces[end - 1].end].partition("=")[0])
+            return self.spelled(scan.text[scan.pieces[start].start : scan.pieces[end - 1].end].partition("=")[0])
         piece = scan.pieces[start]
         if word in ("for", "(") and piece.kind == kinds.MAP:
             following = self._next(start)
@@ -304,8 +304,8 @@ class Inference:
         name, args = node.name, node.args
         if name in ("kptr", "uptr") and args:
             return self.expression(args[0], place)
-        if name == "container_of" and len(args) > 1 and isinstance(args[1], tree.Ident):
-            found = self.types.named(args[1].name)
+        if name == "container_of" and len(args) > 1 and isinstance(args[1], tree.Typeof):
+            found = self._named(args[1], place)
             return Pointer(found) if found is not None else None
         from pytrace.builtins import REGISTRY
 
@@ -328,6 +328,8 @@ class Inference:
             return [(each.name, each.type) for each in fields if each.name not in refused]
         if isinstance(obj, Record):
             return list(obj.fields)
+        if isinstance(obj, Tuple):
+            return [(str(number), type_) for number, type_ in enumerate(obj.elems)]
         if not isinstance(obj, Struct):
             return []
         definition = self.types.definition(obj)
@@ -363,7 +365,7 @@ class Inference:
             return self._named(arg, place) if isinstance(arg, tree.TypeName) else self.expression(arg, place)
         return resolve(self.types, node)
 
-    def _type_text(self, text: str) -> Type | None:
+    def spelled(self, text: str) -> Type | None:
         """The type that a text spells, by way of a cast to it."""
         source = Source("", f"({text.strip()})0")
         try:

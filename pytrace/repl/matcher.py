@@ -22,7 +22,7 @@ from functools import lru_cache
 from itertools import compress, islice
 from typing import NamedTuple
 
-__all__ = ["Names", "Packed", "folded_query", "pack", "rank"]
+__all__ = ["SCATTERED", "Names", "Packed", "folded_query", "pack", "rank"]
 
 LIMIT = 200
 """How many names a search gives."""
@@ -30,6 +30,8 @@ _FUZZY_LIMIT = 300
 _ENOUGH = 40
 """With that many names that have the query as it is, nobody looks for its characters one by one."""
 _CHUNK = 8192
+SCATTERED = 4
+"""The kind of a match, as `rank` numbers them, of scattered characters that begin where a word does."""
 _WORD_STARTS = "_:.-/ "
 
 
@@ -47,14 +49,14 @@ class Packed(NamedTuple):
 _ONES = bytes(int(byte == ord("1")) for byte in range(256))
 
 
-def pack(names: Iterable[str]) -> Packed:
-    """Prepare names: ASCII or not, without newlines; the same name counts once."""
+def pack(names: Iterable[str], *, bits: bool = True) -> Packed:
+    """Prepare names: ASCII or not, without newlines; the same name counts once. `bits` False leaves these out."""
     ordered = sorted({name for name in names if name and "\n" not in name}, key=lambda name: (len(name), name))
     text = "".join(f"{name}\n" for name in ordered).encode("utf-8", "surrogateescape")
     folded = text.lower()
     once: dict[int, int] = {}
     twice: dict[int, int] = {}
-    for byte in set(folded) - {10}:
+    for byte in set(folded) - {10} if bits else ():
         # What is left of each line are as many ones as it has of this byte.
         table = bytes(ord("1") if each == byte else each for each in range(256))
         kept = folded.translate(table, bytes(set(range(256)) - {byte, 10}))
@@ -92,9 +94,10 @@ class Names:
         self._last: tuple[str, list[int]] | None = None
 
     @classmethod
-    def of(cls, names: Iterable[str]) -> Names:
-        """Prepared here: 2 µs for each name, half a second for those of a large program."""
-        return cls(pack(names))
+    def of(cls, names: Iterable[str], *, prepared: bool = True) -> Names:
+        """Prepared here, which takes some microseconds for each name; or only put in order, then looking for scattered
+        characters takes longer."""
+        return cls(pack(names, bits=prepared))
 
     def __len__(self) -> int:
         return len(self._names)
@@ -161,12 +164,15 @@ class Names:
 
     def _candidates(self, query: str) -> Iterator[list[int]]:
         """Numbers of the names that have all the characters, some thousand at a time."""
+        count = len(self._names)
+        if not self._once:
+            yield from (list(range(start, min(start + _CHUNK, count))) for start in range(0, count, _CHUNK))
+            return
         bits = -1
         for byte in set(query.encode("utf-8", "surrogateescape")):
             bits &= (self._twice if query.count(chr(byte)) > 1 else self._once).get(byte, 0)
         if not bits:
             return
-        count = len(self._names)
         flags = bin(bits)[2:].zfill(count).encode().translate(_ONES)
         for start in range(0, count, _CHUNK):
             yield list(compress(range(start, count), flags[start : start + _CHUNK]))
@@ -180,8 +186,9 @@ def _in_order(query: str) -> re.Pattern[str]:
 def rank(query: str, name: str) -> tuple[int, int, int]:
     """How well a name in lower case that matches a folded query does so: what sorts first is best.
 
-    The whole name, its beginning, the beginning of a word, any place; then scattered characters, by how many jumps
-    there are between them, where one to the beginning of a word counts half. Shorter names first.
+    The whole name, its beginning, the beginning of a word, any place; then scattered characters, first those that begin
+    where a word does, by how many jumps there are between them: one to the beginning of a word counts half. Shorter
+    names first.
     """
     length = len(name)
     if name.startswith(query):
@@ -193,14 +200,14 @@ def rank(query: str, name: str) -> tuple[int, int, int]:
                 return 2, 0, length
             at = name.find(query, at + 1)
         return 3, 0, length
-    for penalty, pattern in enumerate(_scattered_patterns(query)):
+    for kind, pattern in enumerate(_scattered_patterns(query), SCATTERED):
         if found := pattern.search(name):
-            jumps = 2 * penalty
+            jumps = 0
             for jump in found.groups():
                 if jump:
                     jumps += 1 if jump[-1] in _WORD_STARTS else 2
-            return 4, jumps, length
-    return 5, 0, length
+            return kind, jumps, length
+    return SCATTERED + 2, 0, length
 
 
 @lru_cache(maxsize=64)
