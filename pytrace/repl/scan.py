@@ -64,6 +64,12 @@ class Scan:
         self.attach_points: list[str] = []
         self.item_start = 0
         self.ready = True
+        self.c_ranges: list[tuple[int, int]] = []
+
+    @property
+    def c_text(self) -> str:
+        """The lines and definitions of the C preamble, as far as they are complete."""
+        return "\n".join(self.text[start:end] for start, end in self.c_ranges)
 
     def of(self, piece: Piece) -> str:
         """The text of a piece."""
@@ -196,11 +202,16 @@ class _Scanner:
                 self.tokens(word)
             elif word in C_KINDS and not at_end:
                 result.item = "c"
+                start = self.at
                 self.add(KEYWORD, self.at + len(word))
                 self.tokens("c")
+                if result.item == "top":
+                    result.c_ranges.append((start, self.at))
             elif self.text[self.at] == "#":
                 kind = SHEBANG if first and self.text.startswith("#!", self.at) else C_LINE
-                self.add(kind, max(line(self.text, self.at, self.end), self.at + 1))
+                piece = self.add(kind, max(line(self.text, self.at, self.end), self.at + 1))
+                if kind == C_LINE:
+                    result.c_ranges.append((piece.start, piece.end))
                 if self.at >= self.end:
                     result.item = "c"
                     return
