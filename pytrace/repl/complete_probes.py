@@ -203,7 +203,7 @@ def _in_file(provider: str, rest: str, start: int, host: PromptHost) -> list[Com
             return [_before_name(each) for each in complete_file(path, start, only=_is_program)]
         return [_before_name(each) for each in choose(_programs(host.pid), path, start)[:LIMIT]]
     try:
-        binaries = find_binaries(path, host.pid)
+        binaries = find_binaries(as_script(path), host.pid)
     except FAILURES:
         return []
     if not binaries:
@@ -213,7 +213,7 @@ def _in_file(provider: str, rest: str, start: int, host: PromptHost) -> list[Com
         return _usdt(binaries[0].path, name, start)
     if ":" in name or "@" in path:
         return []
-    return [Completion(each, start) for each in _symbols(binaries[0].path).search(name)]
+    return [Completion(as_typed(each), start) for each in _symbols(binaries[0].path).search(as_script(name))]
 
 
 def _before_name(completion: Completion) -> Completion:
@@ -221,6 +221,16 @@ def _before_name(completion: Completion) -> Completion:
     if completion.text.endswith("/"):
         return completion
     return Completion(f"{completion.text}:", completion.start, completion.display, completion.meta)
+
+
+def as_script(text: str) -> str:
+    """What was typed as scripts hold it: one character per byte."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def as_typed(text: str) -> str:
+    """The other way round."""
+    return text.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
 def _usdt(path: str, name: str, start: int) -> list[Completion]:
@@ -251,7 +261,7 @@ def _programs(pid: int | None) -> Iterable[Choice]:
     from pytrace.kernel.elf import known_libraries
 
     if pid is not None:
-        yield from (Choice(path, "mapped") for path in _mapped(pid))
+        yield from (Choice(as_typed(path), "mapped") for path in _mapped(pid))
     seen = set()
     for library, path in known_libraries():
         short = library.partition(".so")[0]

@@ -12,10 +12,10 @@ from pytrace.probes.help import HELP
 from pytrace.probes.provider import Host
 from pytrace.repl.context import Command
 
-__all__ = ["overview", "probes", "topic", "topics"]
+__all__ = ["LANGUAGE", "overview", "probes", "topic", "topics"]
 
 _WIDTH = 100
-_LANGUAGE: dict[str, tuple[str, str, str]] = {
+LANGUAGE: dict[str, tuple[str, str, str]] = {
     "if": ("if (condition) { … } else { … }", "Runs one of two blocks. It has a value where both blocks have one.",
            'kprobe:vfs_read { if (arg2 > 4096) { @large = count(); } else { @small = count(); } }'),
     "for": ("for $x : @map { … }\nfor $i : FROM..TO { … }",
@@ -70,7 +70,7 @@ def topics(commands: Sequence[Command] = ()) -> Iterator[tuple[str, str]]:
         yield name, _first_sentence(_macro(name)[1])
     for name, known in HELP.items():
         yield name, known.summary
-    for name, (_, doc, _) in _LANGUAGE.items():
+    for name, (_, doc, _) in LANGUAGE.items():
         yield name, _first_sentence(doc)
     yield from ((name, "") for name in (*_SUBJECTS, "probes", "functions", "settings", "commands"))
     for command in commands:
@@ -112,8 +112,8 @@ def _more(name: str) -> Iterator[str]:
     if name in MACROS:
         signature, doc = _macro(name)
         yield _page([signature], doc, EXAMPLES.get(name, ""))
-    if name in _LANGUAGE:
-        syntax, doc, example = _LANGUAGE[name]
+    if name in LANGUAGE:
+        syntax, doc, example = LANGUAGE[name]
         yield _page(syntax.split("\n"), doc, example)
     if name in _SUBJECTS:
         yield f"{_SUBJECTS[name]}\n"
@@ -184,7 +184,7 @@ def _unknown(name: str, commands: Sequence[Command]) -> str:
     from difflib import get_close_matches
 
     known = dict.fromkeys([*(each for each, _ in topics(commands)), *SHORT])
-    close = get_close_matches(name, known, 3, 0.6) or [each for each in known if len(name) > 1 and name in each][:6]
+    close = get_close_matches(name, known, 2, 0.6) or [each for each in known if len(name) > 1 and name in each][:4]
     advice = f"; did you mean {' or '.join(f'?{each}' for each in close)}" if close else ""
     return f"nothing is known about {name}{advice}{'?' if close else ''}\n"
 

@@ -78,6 +78,7 @@ class PromptHost(MachineHost):
 
     def context_of(self, attach_point: str) -> ProbeContext | None:
         """What the first target of an attach point sees; None if it has none, or is not complete yet."""
+        attach_point = attach_point.encode("utf-8", "surrogateescape").decode("latin-1")
         try:
             return self._contexts(attach_point, self.index.loaded.is_set())
         except FAILURES:

@@ -170,7 +170,7 @@ class _Scanner:
         result.item_start = len(result.pieces)
         if first in (":", "?"):
             result.item = "command" if first == ":" else "question"
-            found = re.compile(r":[ \t]*\w*|\?").match(self.text, self.at)
+            found = re.compile(r":[ \t]*\w*!?|\?").match(self.text, self.at)
             self.add(COMMAND if first == ":" else QUESTION, found.end() if found else self.at + 1)
             if self.at < self.end:
                 self.add(TEXT, self.end)
