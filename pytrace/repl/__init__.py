@@ -52,9 +52,14 @@ def begin(line: CommandLine, first: bytes = b"") -> int:
     # Before anything else is loaded, and before there are threads: it loads the compiler while the prompt is drawn.
     compiler = Compiler(options, on_terminal and use_colour())
     if on_terminal:
+        from pytrace.cache import Cache
+        from pytrace.repl.index import Index
+
+        index = Index()
+        index.start(line.last("traceable-functions"), None if line.has("no-cache") else Cache())
         from pytrace.repl.screen import Screen
 
-        front: Plain | Screen = Screen()
+        front: Plain | Screen = Screen(index)
     else:
         from pytrace.repl.plain import Plain
 

@@ -60,11 +60,13 @@ class FeedMessages(Messages):
 
 @record
 class Usage:
-    """What a block has cost: runs of its programs and nanoseconds in them, and the share of a CPU that it takes now."""
+    """What a block has cost: runs of its programs and nanoseconds in them; and of late: the share of a CPU that it
+    took, and runs a second."""
 
     runs: int = 0
     nanoseconds: int = 0
     share: float = 0.0
+    rate: float = 0.0
 
     @property
     def each(self) -> float:
@@ -116,5 +118,6 @@ class LiveBlock:
         infos = [bpf.prog_info(fd) for fd in self.block.loaded.programs]
         runs, spent = sum(info.run_count for info in infos), sum(info.run_time for info in infos)
         self.usage.share = (spent - self.usage.nanoseconds) / 1e9 / seconds if seconds > 0 else 0.0
+        self.usage.rate = (runs - self.usage.runs) / seconds if seconds > 0 else 0.0
         self.usage.runs, self.usage.nanoseconds = runs, spent
         self.lost += self.block.newly_lost()

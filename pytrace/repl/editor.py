@@ -1,13 +1,21 @@
-"""The line editor, put together: keys, colours, history, completion, and the line below it all."""
+"""The line editor, put together: keys, colours, history, completion.
+
+What is not needed to show the prompt is loaded afterwards, in a thread: the registry of builtins and what completion
+knows of types take as long as everything before them.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterable
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application.current import get_app
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -16,31 +24,73 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import DynamicLexer, Lexer
 from prompt_toolkit.styles import Style
 
-from pytrace.repl.engine import Engine
-from pytrace.repl.shell import is_unfinished
+from pytrace.hints import TYPE_CHECKING
+from pytrace.repl.context import Context
 
-__all__ = ["make", "status"]
+if TYPE_CHECKING:
+    from pytrace.repl.index import Index
+    from pytrace.semantics.unit import Options
 
-_INDENT = "  "
+__all__ = ["MENU", "Completions", "Toolbar", "make"]
+
+Toolbar = Callable[[], StyleAndTextTuples]
+MENU = 5
+"""Lines for completions that are kept free below the line being typed."""
+_AFTER = 0.3
+"""Seconds from the first prompt to loading what completion needs."""
+
+
+class Completions(Completer):
+    """Completion that is loaded when it is first asked for, or a moment after the prompt has appeared."""
+
+    def __init__(self, index: Index, options: Options, context: Callable[[], Context]) -> None:
+        self._index = index
+        self._options = options
+        self._context = context
+        self._lock = threading.Lock()
+        self._loaded: Completer | None = None
+
+    def load(self) -> Completer:
+        with self._lock:
+            if self._loaded is None:
+                from pytrace.repl.adapters import PromptCompleter
+                from pytrace.repl.complete import Completer as OfTheLanguage
+
+                self._loaded = PromptCompleter(OfTheLanguage(self._index, self._options), self._context)
+            return self._loaded
+
+    def load_soon(self) -> None:
+        def load() -> None:
+            time.sleep(_AFTER)
+            self.load()
+
+        threading.Thread(target=load, name="completion", daemon=True).start()
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        return self.load().get_completions(document, complete_event)
 
 
 def make(
-    history: History, toolbar: Callable[[], StyleAndTextTuples], style: Style, interrupt: Callable[[], bool]
+    history: History, toolbar: Toolbar, style: Style, completer: Completer, interrupt: Callable[[], bool]
 ) -> PromptSession[str]:
-    """The session of prompt-toolkit. `interrupt` is asked what Ctrl-C means on an empty line."""
+    """The session of prompt-toolkit. `interrupt` is asked what Ctrl-C means on an empty line: True if it meant
+    something."""
     session: PromptSession[str] = PromptSession(
         history=history,
         multiline=True,
         prompt_continuation=lambda width, number, wrapped: [("class:continuation", "." * (width - 1) + " ")],
         lexer=DynamicLexer(_lexer),
+        completer=completer,
+        complete_in_thread=True,
+        complete_while_typing=True,
+        reserve_space_for_menu=MENU,
         auto_suggest=AutoSuggestFromHistory(),
         enable_open_in_editor=True,
-        editing_mode=EditingMode.VI if _prefers_vi() else EditingMode.EMACS,
+        editing_mode=EditingMode.VI if os.environ.get("PYTRACE_KEYS") == "vi" else EditingMode.EMACS,
         key_bindings=_bindings(interrupt),
         bottom_toolbar=toolbar,
         style=style,
         tempfile_suffix=".bt",
-        mouse_support=False,
     )
     return session
 
@@ -61,33 +111,33 @@ def _lexer() -> Lexer | None:
     return _LEXERS[0]
 
 
-def _prefers_vi() -> bool:
-    return os.environ.get("PYTRACE_KEYS", "") == "vi"
-
-
 def _bindings(interrupt: Callable[[], bool]) -> KeyBindings:
     bindings = KeyBindings()
 
     @Condition
-    def at_the_end() -> bool:
-        return get_app().current_buffer.document.is_cursor_at_the_end or is_complete()
+    def is_accepted() -> bool:
+        from pytrace.repl.adapters import accepts
 
-    def is_complete() -> bool:
-        return not is_unfinished(get_app().current_buffer.text.encode("utf-8", "surrogateescape").decode("latin-1"))
+        return accepts(get_app().current_buffer)
 
-    @bindings.add("enter", filter=at_the_end)
-    def enter(event: KeyPressEvent) -> None:
-        """Runs what is balanced; an empty line runs it in any case. Else a line more, indented."""
-        buffer = event.current_buffer
-        text = buffer.text.encode("utf-8", "surrogateescape").decode("latin-1")
-        if not is_unfinished(text) or ("\n" in text and not buffer.document.current_line.strip()):
-            buffer.validate_and_handle()
-        else:
-            _new_line(event)
+    @bindings.add("enter", filter=is_accepted)
+    def accept(event: KeyPressEvent) -> None:
+        event.current_buffer.validate_and_handle()
 
-    @bindings.add("enter", filter=~at_the_end)
-    def enter_within(event: KeyPressEvent) -> None:
-        _new_line(event)
+    @bindings.add("enter", filter=~is_accepted)
+    @bindings.add("escape", "enter")
+    def new_line(event: KeyPressEvent) -> None:
+        from pytrace.repl.adapters import new_line
+
+        new_line(event.current_buffer)
+
+    @bindings.add("}")
+    @bindings.add(")")
+    @bindings.add("]")
+    def close(event: KeyPressEvent) -> None:
+        from pytrace.repl.adapters import close_bracket
+
+        close_bracket(event.current_buffer, event.data)
 
     @bindings.add("c-c")
     def stop(event: KeyPressEvent) -> None:
@@ -97,36 +147,4 @@ def _bindings(interrupt: Callable[[], bool]) -> KeyBindings:
         if not written and interrupt():
             event.app.invalidate()
 
-    @bindings.add("}")
-    def closing(event: KeyPressEvent) -> None:
-        """A closing brace at the start of a line stands one step further left."""
-        buffer = event.current_buffer
-        before = buffer.document.current_line_before_cursor
-        if before and not before.strip():
-            buffer.delete_before_cursor(min(len(_INDENT), len(before)))
-        buffer.insert_text("}")
-
     return bindings
-
-
-def _new_line(event: KeyPressEvent) -> None:
-    buffer = event.current_buffer
-    before = buffer.document.current_line_before_cursor
-    indent = before[: len(before) - len(before.lstrip())]
-    if before.rstrip().endswith(("{", "(")):
-        indent += _INDENT
-    buffer.insert_text("\n" + indent)
-
-
-def status(engine: Engine) -> str:
-    """What the line below the prompt says: blocks, events, losses, share of a CPU."""
-    blocks = list(engine.blocks.values())
-    running = [live for live in blocks if live.state == "running"]
-    events = sum(live.usage.runs for live in blocks)
-    lost = sum(live.lost for live in blocks)
-    share = sum(live.usage.share for live in running)
-    parts = [
-        f"{len(running)} of {len(blocks)} block{'' if len(blocks) == 1 else 's'} running", f"{events:,} events",
-        f"{lost:,} lost", f"{100 * share:.2f} % of a CPU",
-    ]
-    return " · ".join(parts)

@@ -54,7 +54,7 @@ class Engine(Lifecycle):
             new = LiveBlock(number, f"pt[{number}]", text, (), limited=self.limited)
             new.trickle.quiet, new.lines = old.trickle.quiet, old.lines
             made, readers = self._compile(new, replacing=True)
-            new.warnings, remarks = made.warnings, self._remarks(made, replaced=number)
+            new.warnings, remarks = made.warnings, self._remarks(made)
             running = old.state == "running"
             self._take_down(old)
             self.maps.leave(number)
@@ -105,6 +105,7 @@ class Engine(Lifecycle):
             live = LiveBlock(0, "expression", text, (), limited=False)
             made = self.compiler.once(live.name, text, self.maps.around(), self.maps.origins())
             self._check_structs(made.image)
+            before = set(self.maps.all)
             block = self._load(live, made.image)
             try:
                 block.run("begin")
@@ -115,6 +116,7 @@ class Engine(Lifecycle):
                 with self.showing():
                     block.close()
                 self.maps.leave(0)
+                self.maps.drop_unused(before | {each.name for each in made.image.script_maps if each.written})
             return live.feed.take(0, all=True)
 
     # compiling
@@ -152,11 +154,11 @@ class Engine(Lifecycle):
         if name := self.maps.clash(image):
             raise Rejected(f"ERROR: A map of this session holds another struct {name} than this block defines.\n")
 
-    def _remarks(self, made: Made, replaced: int = 0) -> list[str]:
+    def _remarks(self, made: Made) -> list[str]:
         return [
             f"{name} starts anew: its type has changed"
             for name in self.maps.changed(made.image)
-            if self.maps.all[name].writers or replaced or not self.maps.all[name].users
+            if self.maps.all[name].settled
         ]
 
     # maps

@@ -126,8 +126,7 @@ class Lifecycle:
         except BaseException:
             self._unload(live)
             self.maps.leave(live.number)
-            for name in self.maps.loose() - before:
-                self.maps.remove(name)
+            self.maps.drop_unused(before)
             raise
 
     def _start(self, live: LiveBlock) -> None:

@@ -14,7 +14,8 @@ from pytrace.output.streams import Output
 from pytrace.repl.block import LiveBlock
 from pytrace.repl.compiling import Compiler
 from pytrace.repl.engine import Engine
-from pytrace.repl.shell import Leave, Shell, is_unfinished
+from pytrace.repl.keys import is_unfinished
+from pytrace.repl.shell import Leave, Shell
 from pytrace.repl.views import View
 
 __all__ = ["Plain"]
@@ -109,7 +110,7 @@ class Plain:
                 continue
             lines.append(line)
             text = "\n".join(lines)
-            if line.strip() and is_unfinished(text):
+            if line.strip() and is_unfinished(text.encode("latin-1").decode("utf-8", "surrogateescape")):
                 continue
             lines.clear()
             if text.strip():

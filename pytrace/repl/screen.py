@@ -25,12 +25,16 @@ from prompt_toolkit.styles import Style
 
 from pytrace import __version__
 from pytrace.output.streams import _write_all
-from pytrace.repl import editor
+from pytrace.repl import editor, toolbar
 from pytrace.repl.block import LiveBlock
+from pytrace.repl.commands import COMMANDS
 from pytrace.repl.compiling import Compiler
+from pytrace.repl.context import BlockInfo, Context, MapInfo
 from pytrace.repl.engine import Engine, Unknown
 from pytrace.repl.history import history
+from pytrace.repl.index import Index
 from pytrace.repl.shell import Leave, Shell
+from pytrace.repl.toolbar import State
 from pytrace.repl.trickle import harmless
 from pytrace.repl.views import View
 
@@ -43,7 +47,8 @@ _TURN = 0.001
 _HELD = 200
 """Lines that are kept for the screen while something else has it. The log has them all."""
 _STYLE = Style.from_dict({
-    "bottom-toolbar": "noreverse", "bottom-toolbar.text": "noreverse", "toolbar": "reverse", "view": "",
+    "bottom-toolbar": "noreverse", "bottom-toolbar.text": "noreverse", "toolbar": "reverse", "toolbar.lost": "bold",
+    "view": "",
     "view.title": "underline", "prompt": "bold", "continuation": "ansibrightblack",
 })  # fmt: skip
 
@@ -53,7 +58,8 @@ class _Ended(Exception):
 
 
 class Screen:
-    def __init__(self) -> None:
+    def __init__(self, index: Index) -> None:
+        self.index = index
         sys.setswitchinterval(_TURN)
         self._interrupted = False
         self._ended = False
@@ -81,8 +87,11 @@ class Screen:
             signal.signal(number, self._arrived)
         self.engine = Engine(compiler, self.show, pid=pid, warnings=warnings)
         self.shell = Shell(self.engine, self, self.write, person=True)
-        self.session = editor.make(history(), self._toolbar, _STYLE, self.interrupt)
-        self.write(_banner())
+        completions = editor.Completions(self.index, compiler.options, self._context)
+        self.session = editor.make(history(), self._toolbar, _STYLE, completions, self.interrupt)
+        self.write(_banner(self.index))
+        self._greeted = self.index.loaded.is_set()
+        completions.load_soon()
         try:
             while not self._ended:
                 if not self._once():
@@ -91,8 +100,18 @@ class Screen:
             self._mode = "direct"
             self._interrupted = False
             self._flush()
+            self.index.close()
             self.engine.close()
         return 0
+
+    def _context(self) -> Context:
+        """What completion is told of the session."""
+        engine = self.engine
+        maps = tuple(MapInfo(name, each.map.key, each.map.value) for name, each in list(engine.maps.all.items()))
+        blocks = tuple(
+            BlockInfo(number, live.text, live.state) for number, live in list(engine.blocks.items())
+        )
+        return Context(maps, blocks, COMMANDS, unsafe=engine.compiler.options.unsafe, pid=engine.pid)
 
     def _once(self) -> bool:
         """One entry; False when the user leaves."""
@@ -201,7 +220,7 @@ class Screen:
     async def _refresh(self) -> None:
         """Lets the view look at its map, and the toolbar change, when it is time."""
         app = self.session.app
-        toolbar = ""
+        shown: State | None = None
         looked = 0.0
         while True:
             view = self._view
@@ -214,9 +233,12 @@ class Screen:
                     changed = view.sample()
                 except Unknown:
                     self._view, changed = None, True
-            now = editor.status(self.engine)
-            if changed or now != toolbar:
-                toolbar = now
+            if not self._greeted and self.index.loaded.is_set():
+                self._greeted = True
+                self.show(f"{self.index.summary}\n".encode())
+            now = self._state()
+            if changed or now != shown:
+                shown = now
                 app.invalidate()
 
     def _toolbar(self) -> StyleAndTextTuples:
@@ -224,14 +246,25 @@ class Screen:
         parts: StyleAndTextTuples = []
         view = self._view
         if view is not None:
-            room = max(size.rows - 8, 3)
+            room = max(size.rows - editor.MENU - 5, 3)
             lines = view.lines[-room:]
             parts.append(("class:view.title", f"{view.title}\n"))
             if len(lines) < len(view.lines):
                 parts.append(("class:view", f"… {len(view.lines) - len(lines)} more lines above\n"))
             parts.append(("class:view", "".join(f"{line[: size.columns - 1]}\n" for line in lines)))
-        parts.append(("class:toolbar", f" {editor.status(self.engine)}"[: size.columns].ljust(size.columns)))
+        parts += [(f"class:{style}", text) for style, text in toolbar.parts(self._state(), size.columns)]
         return parts
+
+    def _state(self) -> State:
+        blocks = list(self.engine.blocks.values())
+        running = [live for live in blocks if live.state == "running"]
+        return State(
+            len(blocks), len(running), events=sum(live.usage.runs for live in blocks),
+            rate=sum(live.usage.rate for live in running), lost=sum(live.lost for live in blocks),
+            share=sum(live.usage.share for live in running), editing=self.shell.editing,
+            mode="vi" if self.session.editing_mode == EditingMode.VI else "",
+            indexing=not self.index.loaded.is_set(),
+        )
 
     # the front
 
@@ -274,10 +307,11 @@ class Screen:
         self.session.editing_mode = EditingMode.VI if mode == "vi" else EditingMode.EMACS
 
 
-def _banner() -> bytes:
+def _banner(index: Index) -> bytes:
     from pytrace.kernel.btf import kernel_btf_path
 
     system = os.uname()
     btf = "BTF ok" if kernel_btf_path() else "no BTF: kernel types are unknown"
-    text = f"pytrace {__version__} · Linux {system.release} {system.machine} · {btf} · :help, Ctrl-D leaves"
+    names = f" · {index.summary}" if index.loaded.is_set() else ""
+    text = f"pytrace {__version__} · Linux {system.release} {system.machine} · {btf}{names} · :help, Ctrl-D leaves"
     return text.encode(sys.stdout.encoding or "utf-8", "replace") + b"\n"

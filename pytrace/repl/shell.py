@@ -16,12 +16,11 @@ from pytrace.hints import Protocol
 from pytrace.problem import Problem
 from pytrace.repl.block import LiveBlock
 from pytrace.repl.engine import Engine, Interrupted, Rejected, Unknown
-from pytrace.repl.scan import scan
 from pytrace.repl.trickle import harmless
 from pytrace.repl.views import View
 from pytrace.runtime.errors import RunError
 
-__all__ = ["Front", "Leave", "Shell", "Usage", "is_unfinished"]
+__all__ = ["Front", "Leave", "Shell", "Usage"]
 
 _MAP = re.compile(r"@\w*")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -52,18 +51,6 @@ class Front(Protocol):
 
     def keys(self, mode: str) -> None:
         """Makes keys those of "emacs" or "vi"."""
-
-
-def is_unfinished(text: str) -> bool:
-    """Whether an entry goes on in the next line."""
-    found = scan(text, prompt=True)
-    if found.item in ("command", "question") or not text.strip():
-        return False
-    if found.brackets or found.in_string or text.rstrip(" \t").endswith(("\\", ",")):
-        return True
-    if found.in_comment:
-        return not text.rpartition("\n")[2].lstrip().startswith("//")
-    return found.item in ("predicate", "predicate_end") or (found.item == "probe" and not _MAP.match(text.strip()))
 
 
 class Shell:
@@ -103,6 +90,7 @@ class Shell:
             elif _MAP.fullmatch(entry):
                 self.print_map(entry)
             elif entry.startswith("@") and _is_element(entry):
+                self.engine.contents(entry.partition("[")[0].rstrip())
                 self.evaluate(entry)
             elif entry:
                 self.block(text)
