@@ -59,6 +59,5 @@ def choose(choices: Iterable[Choice], typed: str, start: int) -> list[Completion
     found = [each for each in choices if in_order(query, each.name.lower())]
     if query:
         ranked = [(rank(query, each.name.lower()), number, each) for number, each in enumerate(found)]
-        # Among few names, characters that are scattered from the middle of a word on are there by chance.
         found = [each for (kind, _, _), _, each in sorted(ranked, key=lambda item: item[:2]) if kind <= SCATTERED]
     return [Completion(each.text or each.name, start, each.display or each.name, each.meta) for each in found]

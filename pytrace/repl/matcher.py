@@ -1,14 +1,15 @@
 """Fuzzy search in a hundred thousand names while somebody types: a few milliseconds for each key.
 
-A name matches when it has the characters of the query in their order, whatever their case. Python may look at a few
+A name matches when it has the query, or its characters in their order from the beginning of a word on, whatever their
+case. Python may look at a few
 hundred names for each key, not at all of them, so all else is left to operations that run in C over many names at once:
 
 * Names are kept by length, then alphabetically: short ones match better, so who stops early stops with the best.
-* For each character there is one large integer with a bit for each name that has it (and one for those that have it
-  twice). Names that have all characters of a query are the conjunction of a few integers.
-* Names that begin with the query, have it at the beginning of a word, or have it anywhere are found by searching for it
-  in one text of all names. Only if these are too few are the remaining characters looked for one by one, by a regular
-  expression which never steps back.
+* For each character there is one large integer with a bit for each name that has it, one for those that have it twice,
+  and one for those in which a word begins with it. Names that can match are the conjunction of a few integers.
+* Names that have the query as it is are found by searching for it in one text of all names. Only if these are too few
+  are its characters looked for one by one, from the beginning of a word on, by a regular expression which never steps
+  back.
 * A longer query matches only what a shorter one did: the names that were found for the last one are searched again.
 
 At most a few hundred names found in this way are then ranked.
@@ -44,8 +45,10 @@ class Packed(NamedTuple):
     folded: bytes
     once: dict[int, int]
     twice: dict[int, int]
+    starts: dict[int, int]
 
 
+_INSIDE_WORDS = re.compile(rb"(?<=[^\n_:./ -])[^\n_:./ -]+")
 _ONES = bytes(int(byte == ord("1")) for byte in range(256))
 
 
@@ -56,13 +59,20 @@ def pack(names: Iterable[str], *, bits: bool = True) -> Packed:
     folded = text.lower()
     once: dict[int, int] = {}
     twice: dict[int, int] = {}
+    starts: dict[int, int] = {}
+    initials = _INSIDE_WORDS.sub(b"", folded) if bits else b""
     for byte in set(folded) - {10} if bits else ():
-        # What is left of each line are as many ones as it has of this byte.
-        table = bytes(ord("1") if each == byte else each for each in range(256))
-        kept = folded.translate(table, bytes(set(range(256)) - {byte, 10}))
+        kept = _ones(folded, byte)
         once[byte] = _bits(kept)
         twice[byte] = _bits(kept.replace(b"11", b"2").replace(b"1\n", b"\n").replace(b"2", b"1"))
-    return Packed(len(ordered), text, folded if folded != text else b"", once, twice)
+        starts[byte] = _bits(_ones(initials, byte))
+    return Packed(len(ordered), text, folded if folded != text else b"", once, twice, starts)
+
+
+def _ones(lines: bytes, byte: int) -> bytes:
+    """Of each line as many ones as it has of this byte."""
+    table = bytes(ord("1") if each == byte else each for each in range(256))
+    return lines.translate(table, bytes(set(range(256)) - {byte, 10}))
 
 
 def _bits(lines: bytes) -> int:
@@ -87,7 +97,7 @@ class Names:
         # With a newline in front, so that each name has one on both sides.
         self._text = "\n" + folded.decode("utf-8", "surrogateescape")
         self._folded = self._text.split("\n")[1:-1] if packed.folded else self._names
-        self._once, self._twice = packed.once, packed.twice
+        self._once, self._twice, self._first = packed.once, packed.twice, packed.starts
         self._starts = [start for start in _WORD_STARTS if start in self._text]
         # What the last searches left: a text that is in no name; a query and the numbers of all that match it.
         self._absent = ""
@@ -120,8 +130,10 @@ class Names:
             return list(islice(compress(self._names, among) if among else self._names, limit))
         found: dict[int, None] = {}
         if not (self._absent and self._absent in query):
-            for text in (f"\n{query}", *(start + query for start in self._starts), query):
-                if len(found) < limit:
+            found = dict.fromkeys(self._lines(query, limit))
+            if len(found) == limit:
+                # Among those that are left out may be better ones.
+                for text in (f"\n{query}", *(start + query for start in self._starts)):
                     found.update(dict.fromkeys(self._lines(text, limit)))
             if not found:
                 self._absent = query
@@ -129,7 +141,7 @@ class Names:
             found.update(dict.fromkeys(self._scattered(query)))
         names, folded = self._names, self._folded
         ranked = sorted((rank(query, folded[index]), index) for index in found if not among or among[index])
-        return [names[index] for _, index in islice(ranked, limit)]
+        return [names[index] for (kind, _, _), index in islice(ranked, limit) if kind <= SCATTERED]
 
     def _lines(self, text: str, limit: int) -> Iterator[int]:
         """The numbers of the names that a text occurs in, in order."""
@@ -145,7 +157,8 @@ class Names:
             at = find(text, whole.find("\n", stop))
 
     def _scattered(self, query: str) -> list[int]:
-        """Numbers of the names that have the characters of the query in order, but for too many of them."""
+        """Numbers of the names that have the characters of the query in order, but for too many of them; some have them
+        from the middle of a word on."""
         last = self._last
         if last is not None and query.startswith(last[0]):
             candidates: Iterable[Sequence[int]] = (last[1],)
@@ -163,12 +176,13 @@ class Names:
         return found
 
     def _candidates(self, query: str) -> Iterator[list[int]]:
-        """Numbers of the names that have all the characters, some thousand at a time."""
+        """Numbers of the names that have all the characters, the first one at the beginning of a word, some thousand at
+        a time."""
         count = len(self._names)
         if not self._once:
             yield from (list(range(start, min(start + _CHUNK, count))) for start in range(0, count, _CHUNK))
             return
-        bits = -1
+        bits = self._first.get(query[0].encode("utf-8", "surrogateescape")[0], 0)
         for byte in set(query.encode("utf-8", "surrogateescape")):
             bits &= (self._twice if query.count(chr(byte)) > 1 else self._once).get(byte, 0)
         if not bits:
@@ -186,9 +200,9 @@ def _in_order(query: str) -> re.Pattern[str]:
 def rank(query: str, name: str) -> tuple[int, int, int]:
     """How well a name in lower case that matches a folded query does so: what sorts first is best.
 
-    The whole name, its beginning, the beginning of a word, any place; then scattered characters, first those that begin
-    where a word does, by how many jumps there are between them: one to the beginning of a word counts half. Shorter
-    names first.
+    The whole name, its beginning, the beginning of a word, any place; then scattered characters that begin where a word
+    does, by how many jumps there are between them: one to the beginning of a word counts half. Shorter names first.
+    Scattered characters that begin elsewhere are no match: there are too many by chance.
     """
     length = len(name)
     if name.startswith(query):
@@ -200,19 +214,18 @@ def rank(query: str, name: str) -> tuple[int, int, int]:
                 return 2, 0, length
             at = name.find(query, at + 1)
         return 3, 0, length
-    for kind, pattern in enumerate(_scattered_patterns(query), SCATTERED):
-        if found := pattern.search(name):
-            jumps = 0
-            for jump in found.groups():
-                if jump:
-                    jumps += 1 if jump[-1] in _WORD_STARTS else 2
-            return kind, jumps, length
-    return SCATTERED + 2, 0, length
+    if found := _from_word_start(query).search(name):
+        jumps = 0
+        for jump in found.groups():
+            if jump:
+                jumps += 1 if jump[-1] in _WORD_STARTS else 2
+        return SCATTERED, jumps, length
+    return SCATTERED + 1, 0, length
 
 
 @lru_cache(maxsize=64)
-def _scattered_patterns(query: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Patterns whose groups are what stands between the characters: from the beginning of a word on, and from any."""
+def _from_word_start(query: str) -> re.Pattern[str]:
+    """A pattern whose groups are what stands between the characters."""
     first, *rest = map(re.escape, query)
     pattern = first + "".join(f"(.*?){each}" for each in rest)
-    return re.compile(rf"(?:^|(?<=[{re.escape(_WORD_STARTS)}])){pattern}"), re.compile(pattern)
+    return re.compile(rf"(?:^|(?<=[{re.escape(_WORD_STARTS)}])){pattern}")
