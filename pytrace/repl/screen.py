@@ -18,7 +18,6 @@ from contextlib import suppress
 from types import FrameType
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.styles import Style
@@ -207,13 +206,31 @@ class Screen:
         if loop is not None:
             loop.call_later(_GATHER, self._put_above)
 
-    def _put_above(self) -> None:
-        """Puts what has gathered above the line being edited."""
+    def _put_above(self, patience: int = 10) -> None:
+        """Puts what has gathered above the line being edited.
+
+        prompt-toolkit's `run_in_terminal` gives the terminal back to line mode meanwhile, in which it echoes keys right
+        into the output.
+        """
+        app, loop = self.session.app, self._loop
+        if loop is None or app.is_done:
+            return
+        if app.renderer.waiting_for_cpr and patience:  # it does not know yet where on the screen it is
+            loop.call_later(_GATHER, self._put_above, patience - 1)
+            return
         with self._lock:
             self._scheduled = False
-            if self._mode != "prompt":
-                return
-        run_in_terminal(self._flush)
+            data = b"".join(self._pieces)
+            self._pieces.clear()
+        try:
+            app.renderer.erase()
+            app.output.write_raw(data.decode("utf-8", "replace").replace("\n", "\r\n"))
+            app.output.flush()
+            app.renderer.request_absolute_cursor_position()
+        except OSError:  # the terminal has gone
+            self._ended = True
+            self._end()
+        app.invalidate()
 
     # what stands below the prompt
 
@@ -313,5 +330,5 @@ def _banner(index: Index) -> bytes:
     system = os.uname()
     btf = "BTF ok" if kernel_btf_path() else "no BTF: kernel types are unknown"
     names = f" · {index.summary}" if index.loaded.is_set() else ""
-    text = f"pytrace {__version__} · Linux {system.release} {system.machine} · {btf}{names} · :help, Ctrl-D leaves"
+    text = f"pytrace {__version__} · Linux {system.release} {system.machine} · {btf}{names}"
     return text.encode(sys.stdout.encoding or "utf-8", "replace") + b"\n"
