@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 
 from pytrace.codegen.image import Image
+from pytrace.frozen import replace
 from pytrace.output.contents import Contents
 from pytrace.output.text_printer import TextPrinter
+from pytrace.output.values import decoder
 from pytrace.repl.block import LiveBlock
 from pytrace.repl.compiling import Interrupted, Made, Rejected
 from pytrace.repl.lifecycle import Lifecycle
 from pytrace.runtime.errors import RunError
+from pytrace.semantics.types import Aggregate
 
 __all__ = ["Engine", "Interrupted", "Rejected", "Unknown"]
 
@@ -173,6 +176,20 @@ class Engine(Lifecycle):
         """A map as text. Raises `Unknown`."""
         with self.showing():
             return self.map_printer().maps.render(self.contents(name), top)
+
+    def element(self, name: str, key: str) -> bytes:
+        """What a map holds at a key, which is an expression, as text. Raises `Unknown` and as `once`."""
+        value = self.contents(name).value
+        if not isinstance(value, Aggregate) or value.castable or value.name == "stats":
+            return self.once(f"{name}[{key}]")
+        wanted = self.once(key if "," not in key else f"({key})").removesuffix(b"\n")
+        with self.showing():
+            contents, printer = self.contents(name), self.map_printer()
+            if contents.key is None:
+                raise Unknown(f"{name} has no keys")
+            show, read = printer.text.key(contents.key), decoder(contents.key, self.maps.structs)
+            items = [(k, v) for k, v in contents.items if show(read(k, 0)) in (wanted, wanted[1:-1])]
+            return printer.maps.render(replace(contents, items=items))
 
     def map_printer(self) -> TextPrinter:
         """A printer for any map of the session."""

@@ -90,8 +90,8 @@ class Shell:
             elif _MAP.fullmatch(entry):
                 self.print_map(entry)
             elif entry.startswith("@") and _is_element(entry):
-                self.engine.contents(entry.partition("[")[0].rstrip())
-                self.evaluate(entry)
+                name, _, key = entry.partition("[")
+                self.write(self.result(self.engine.element(name.rstrip(), key[:-1])) or b"nothing is there\n")
             elif entry:
                 self.block(text)
         except Rejected as error:
