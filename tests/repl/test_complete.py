@@ -180,6 +180,16 @@ def test_a_variable_that_is_made_from_itself_has_an_end() -> None:
     assert texts(f"begin {{ {chain} $x.") == []
 
 
+def test_values_that_grow_have_an_end() -> None:
+    """Each variable holds the one before it twice; expressions may be as deep as the parser allows."""
+    chain = "$v0 = 1; " + "".join(f"$v{n + 1} = ($v{n}, $v{n}); " for n in range(60))
+    assert texts(f"begin {{ {chain} $v60.") in ([], [f"begin {{ {chain} $v60.0", f"begin {{ {chain} $v60.1"])
+    assert texts("begin { $x" + ".f" * 2000 + ".") == []
+    assert texts("begin { " + "(" * 400 + "curtask" + ")" * 400 + ".com") is not None
+    assert texts("begin { " + "-" * 3000 + "curtask.com") is not None
+    assert texts("begin { $x = " + "-" * 3000 + "curtask; $x.") == []
+
+
 STRUCTS = "struct inner { int deep; }; struct outer { int first; struct inner in; struct inner *to; char name[8]; };\n"
 
 
