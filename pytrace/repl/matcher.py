@@ -86,8 +86,8 @@ def _bits(lines: bytes) -> int:
 
 
 def folded_query(text: str) -> str:
-    """A query as it is compared: stars and blanks mean nothing here."""
-    return text.lower().replace("*", "").replace(" ", "")
+    """A query as it is compared: stars and the blanks around it mean nothing here."""
+    return text.lower().replace("*", "").strip(" ")
 
 
 class Names:

@@ -78,6 +78,7 @@ def first(entry: str) -> str:
         ("kprobe:ext4:", "kprobe:ext4:ext4_readdir"), ("kprobe:vmlinux:vfsw", "kprobe:vmlinux:vfs_write"),
         ("it:ta", "it:task"), ("s:fau", "s:faults"), ("h:cyc", "h:cycles"), ("profile:h", "profile:hz:"),
         ("openat2", "kprobe:do_sys_openat2"), ("rq_iss", "tracepoint:block:block_rq_issue"),
+        ("self:", "self:signal:SIGUSR1"), ("fentry:bp", "fentry:bpf:"),
         ("conf", "config = { "), ("macr", "macro "), ("#inc", "#include "),
     ],
 )  # fmt: skip
@@ -148,7 +149,8 @@ def test_names_in_an_own_program(load: Path) -> None:
         ("config = { stack_mode = pe", "config = { stack_mode = perf"),
         ("config = { print_maps_on_exit = f", "config = { print_maps_on_exit = false"),
         ("let @m = lru", "let @m = lruhash"), ("begin { (struct task", "begin { (struct task_struct"),
-        ("struct x { struct fi", "struct x { struct file"), ('begin { reg("a', 'begin { reg("ax'),
+        ("struct x { struct fi", "struct x { struct file"),
+        ("begin { (union t", "begin { (union thread_union"), ('begin { reg("a', 'begin { reg("ax'),
         ("begin { (uint6", "begin { (uint64"), ("begin { let $x: uint1", "begin { let $x: uint16"),
         ('begin { signal("USR', 'begin { signal("SIGUSR1'), ('begin { kaddr("vfs_w', 'begin { kaddr("vfs_write'),
         ("begin { for $kv : @n { $kv.", "begin { for $kv : @n { $kv.0"),
