@@ -74,7 +74,7 @@ HELP: dict[str, ProviderHelp] = {
     ),
     "tracepoint": ProviderHelp(
         ("tracepoint:CATEGORY:EVENT",), "a static tracepoint of the kernel",
-        "args.NAME are the fields of its record (`:l -v tracepoint:CATEGORY:EVENT` lists them). Both parts may be "
+        "args.NAME are the fields of its record (`:lv tracepoint:CATEGORY:EVENT` lists them). Both parts may be "
         "patterns.",
         'tracepoint:syscalls:sys_enter_openat { printf("%s %s\\n", comm, str(args.filename)); }',
     ),

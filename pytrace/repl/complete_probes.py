@@ -48,10 +48,12 @@ def complete_attach_point(word: str, start: int, host: PromptHost) -> list[Compl
         )  # fmt: skip
     if provider.name in ("software", "hardware"):
         return [] if ":" in rest else choose(_events(provider.name), rest, start)
+    if provider.name == "self":
+        return choose((Choice("signal:SIGUSR1"),), rest, start)
     names, describe = _of_kernel(provider.name, host)
     module, colon, function = rest.rpartition(":")
     if colon and provider.name != "tracepoint":
-        own = host.index.modules.get(module)
+        own = _bpf_functions(host) if module == "bpf" and provider.name in _TYPED else host.index.modules.get(module)
         if own is None and module != "vmlinux":
             return []
         start, rest = start + len(module) + 1, function
@@ -62,7 +64,16 @@ def complete_attach_point(word: str, start: int, host: PromptHost) -> list[Compl
         modules = (Choice(each, f"{len(own):,} functions of a module", f"{each}:")
                    for each, own in host.index.modules.items())  # fmt: skip
         found += choose(modules, rest, start)[:_SOME]
+    if provider.name in _TYPED:
+        found += choose((Choice("bpf", "functions of BPF programs that are loaded", "bpf:"),), rest, start)
     return found
+
+
+def _bpf_functions(host: PromptHost) -> list[str]:
+    try:
+        return sorted({name for _, name in host.kernel.bpf_functions(0, "*")})
+    except FAILURES:
+        return []
 
 
 def _providers() -> Iterator[Choice]:

@@ -41,7 +41,8 @@ __all__ = ["ARGS", "Inference", "expression_start"]
 ARGS = Struct("args", 0, source="args")
 """The type of `args`, whose fields are the probe's arguments."""
 
-_DEPTH = 24
+_DEPTH, _NESTED, _STEPS = 24, 60, 2000
+"""How many variables in a row, how deep an expression and how many expressions are looked into for one answer."""
 _OPENING = {")": "(", "]": "[", "}": "{"}
 _VALUES: dict[str, Type] = {
     **dict.fromkeys(("pid", "tid", "cpu", "ncpus", "numaid", "rand", "ppid", "leader_tid", "cpid"), U32),
@@ -123,6 +124,7 @@ class Inference:
         self.probe = probe
         self.types = host.types_of(f"{context.preamble}\n{scan.c_text}")
         self._depth = 0
+        self._steps = self._nested = 0
 
     # --- by place -------------------------------------------------------------------------------------------------
 
@@ -237,6 +239,16 @@ class Inference:
 
     def expression(self, node: tree.Expr | tree.Typeof, place: int) -> Type | None:
         """The type of an expression; `place` is the index of the piece that it begins with."""
+        self._steps += 1
+        if self._steps > _STEPS or self._nested >= _NESTED:
+            return None
+        self._nested += 1
+        try:
+            return self._expression(node, place)
+        finally:
+            self._nested -= 1
+
+    def _expression(self, node: tree.Expr | tree.Typeof, place: int) -> Type | None:
         match node:
             case tree.IntLit():
                 return I64

@@ -30,6 +30,8 @@ LIMIT = 200
 _FUZZY_LIMIT = 300
 _ENOUGH = 40
 """With that many names that have the query as it is, nobody looks for its characters one by one."""
+_LONGEST = 60
+"""Nobody types that much of a name and leaves out the rest."""
 _CHUNK = 8192
 SCATTERED = 4
 """The kind of a match, as `rank` numbers them, of scattered characters that begin where a word does."""
@@ -84,8 +86,8 @@ def _bits(lines: bytes) -> int:
 
 
 def folded_query(text: str) -> str:
-    """A query as it is compared: stars and blanks mean nothing here."""
-    return text.lower().replace("*", "").replace(" ", "")
+    """A query as it is compared: stars and the blanks around it mean nothing here."""
+    return text.lower().replace("*", "").strip(" ")
 
 
 class Names:
@@ -137,7 +139,7 @@ class Names:
                     found.update(dict.fromkeys(self._lines(text, limit)))
             if not found:
                 self._absent = query
-        if len(found) < min(limit, _ENOUGH) and len(query) > 1:
+        if len(found) < min(limit, _ENOUGH) and 1 < len(query) <= _LONGEST:
             found.update(dict.fromkeys(self._scattered(query)))
         names, folded = self._names, self._folded
         ranked = sorted((rank(query, folded[index]), index) for index in found if not among or among[index])
@@ -227,5 +229,5 @@ def rank(query: str, name: str) -> tuple[int, int, int]:
 def _from_word_start(query: str) -> re.Pattern[str]:
     """A pattern whose groups are what stands between the characters."""
     first, *rest = map(re.escape, query)
-    pattern = first + "".join(f"(.*?){each}" for each in rest)
+    pattern = first + "".join(f"([^{each}]*){each}" for each in rest)
     return re.compile(rf"(?:^|(?<=[{re.escape(_WORD_STARTS)}])){pattern}")

@@ -77,9 +77,12 @@ class Scan:
 
     def last(self, before: int | None = None) -> Piece | None:
         """The last piece that is neither blank nor a comment, of those before an index."""
-        for piece in reversed(self.pieces[:before]):
-            if piece.kind not in (BLANKS, COMMENT):
-                return piece
+        pieces = self.pieces
+        at = len(pieces) if before is None else before
+        while at > 0:
+            at -= 1
+            if pieces[at].kind not in (BLANKS, COMMENT):
+                return pieces[at]
         return None
 
     @property

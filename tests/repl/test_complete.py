@@ -78,6 +78,7 @@ def first(entry: str) -> str:
         ("kprobe:ext4:", "kprobe:ext4:ext4_readdir"), ("kprobe:vmlinux:vfsw", "kprobe:vmlinux:vfs_write"),
         ("it:ta", "it:task"), ("s:fau", "s:faults"), ("h:cyc", "h:cycles"), ("profile:h", "profile:hz:"),
         ("openat2", "kprobe:do_sys_openat2"), ("rq_iss", "tracepoint:block:block_rq_issue"),
+        ("self:", "self:signal:SIGUSR1"), ("fentry:bp", "fentry:bpf:"),
         ("conf", "config = { "), ("macr", "macro "), ("#inc", "#include "),
     ],
 )  # fmt: skip
@@ -148,7 +149,8 @@ def test_names_in_an_own_program(load: Path) -> None:
         ("config = { stack_mode = pe", "config = { stack_mode = perf"),
         ("config = { print_maps_on_exit = f", "config = { print_maps_on_exit = false"),
         ("let @m = lru", "let @m = lruhash"), ("begin { (struct task", "begin { (struct task_struct"),
-        ("struct x { struct fi", "struct x { struct file"), ('begin { reg("a', 'begin { reg("ax'),
+        ("struct x { struct fi", "struct x { struct file"),
+        ("begin { (union t", "begin { (union thread_union"), ('begin { reg("a', 'begin { reg("ax'),
         ("begin { (uint6", "begin { (uint64"), ("begin { let $x: uint1", "begin { let $x: uint16"),
         ('begin { signal("USR', 'begin { signal("SIGUSR1'), ('begin { kaddr("vfs_w', 'begin { kaddr("vfs_write'),
         ("begin { for $kv : @n { $kv.", "begin { for $kv : @n { $kv.0"),
@@ -178,6 +180,16 @@ def test_types_of_variables_and_maps() -> None:
 def test_a_variable_that_is_made_from_itself_has_an_end() -> None:
     chain = "".join(f"$x = $x.f{number}; " for number in range(200))
     assert texts(f"begin {{ {chain} $x.") == []
+
+
+def test_values_that_grow_have_an_end() -> None:
+    """Each variable holds the one before it twice; expressions may be as deep as the parser allows."""
+    chain = "$v0 = 1; " + "".join(f"$v{n + 1} = ($v{n}, $v{n}); " for n in range(60))
+    assert texts(f"begin {{ {chain} $v60.") in ([], [f"begin {{ {chain} $v60.0", f"begin {{ {chain} $v60.1"])
+    assert texts("begin { $x" + ".f" * 2000 + ".") == []
+    assert texts("begin { " + "(" * 400 + "curtask" + ")" * 400 + ".com") is not None
+    assert texts("begin { " + "-" * 3000 + "curtask.com") is not None
+    assert texts("begin { $x = " + "-" * 3000 + "curtask; $x.") == []
 
 
 STRUCTS = "struct inner { int deep; }; struct outer { int first; struct inner in; struct inner *to; char name[8]; };\n"

@@ -13,9 +13,8 @@ from pytrace.repl.index import SECTIONS, Index
 
 
 def children() -> list[str]:
-    """The processes that this one started."""
-    task = f"/proc/{os.getpid()}/task"
-    return [pid for thread in os.listdir(task) for pid in Path(task, thread, "children").read_text().split()]
+    """The processes that this one's main thread started."""
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
 
 
 def started(cache: Cache | None, file: Path) -> Index:

@@ -85,6 +85,14 @@ def test_many_names_give_the_shortest() -> None:
     assert Names.of(names).search("x4999", 20) == ["x4999_a_b_c"]
 
 
+def test_long_names_and_queries_cost_no_more() -> None:
+    """Patterns that step back would take forever for these."""
+    names = Names.of(("z" + "ax" * 5000 + "b_" + "ax" * 5000, "a" * 4000))
+    assert names.search("a" * 50 + "b") == []
+    assert names.search("x" * 100000) == []
+    assert names.search("a" * 4000)[0] == "a" * 4000
+
+
 def test_a_mask_leaves_names_out() -> None:
     names = Names.of(("aa", "ab", "ba"))
     assert list(names) == ["aa", "ab", "ba"]
@@ -93,7 +101,8 @@ def test_a_mask_leaves_names_out() -> None:
 
 
 def test_few_choices() -> None:
-    choices = [Choice("strlen", text="strlen("), Choice("str", text="str("), Choice("substr"), Choice("s_xtxr"), Choice("xsxtxr")]
+    others = [Choice(name) for name in ("substr", "s_xtxr", "xsxtxr")]
+    choices = [Choice("strlen", text="strlen("), Choice("str", text="str("), *others]
     found = choose(choices, "str", 7)
     assert [(each.text, each.start) for each in found] == [("str(", 7), ("strlen(", 7), ("substr", 7), ("s_xtxr", 7)]
     assert [each.text for each in choose(choices, "", 0)] == ["strlen(", "str(", "substr", "s_xtxr", "xsxtxr"]
