@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def record(wanted: list[str]) -> Iterator[str]:
         [sys.executable, "-m", "pytrace", "--repl"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert session.stdin is not None and session.stdout is not None
+    time.sleep(3)  # as long as somebody takes to begin to type
     number = 1
     for entry in wanted:
         first, *more = entry.split("\n")

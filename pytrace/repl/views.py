@@ -58,6 +58,7 @@ class View(ABC):
         with self.engine.showing():
             contents = self.engine.contents(self.name)
             lines = self.draw(contents, self.engine.map_printer().maps)
+        lines = [line.rstrip() for line in lines]
         changed, self.lines = lines != self.lines, lines
         return changed
 
