@@ -38,9 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     collects = gc.isenabled()
     gc.disable()  # nearly all that is made until the script runs is kept: searching it for garbage is a waste
     try:
-        if not words:
-            raise UsageError("")
-        return _run(parse_command_line(words))
+        return _run(parse_command_line(words)) if words else _explore()
     except UsageError as error:
         return _complain(error)
     except Stop as stop:
@@ -77,6 +75,21 @@ def command() -> NoReturn:
         os.write(2, f"ERROR: cannot write the output: {error.strerror}\n".encode())
         status = status or 1
     os._exit(status)
+
+
+def _explore() -> int:
+    """Without arguments: a session, on a terminal or with what comes through a pipe. Without either, the help."""
+    first = b""
+    if not os.isatty(0):
+        try:
+            first = os.read(0, 1 << 16)
+        except OSError:  # standard input is closed
+            first = b""
+        if not first:
+            raise UsageError("")
+    from pytrace.repl import begin
+
+    return begin(CommandLine(), first)
 
 
 def _complain(error: UsageError) -> int:
@@ -153,6 +166,12 @@ def _run(line: CommandLine) -> int:
         return 0
     if line.has("list"):
         return _list(line)
+    if line.has("repl"):
+        from pytrace.repl import begin
+
+        if line.free or line.has("e") or line.has("cmd"):
+            raise UsageError("USAGE: --repl takes no program.", show_help=False)
+        return begin(line)
     request = _request(line)
     if mode == "format":
         return _format(line, request)

@@ -69,6 +69,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("verbose", "v", "", "say what is done; with -l, show arguments", "Output"),
     Option("warnings", "k", "", "warn when reading memory or a map fails", "Output"),
     Option("no-warnings", "", "", "no warnings of any kind", "Output"),
+    Option("repl", "", "", "explore the system at a prompt, as pytrace without arguments does", "Instead of running"),
     Option("list", "l", "", "list probes or kernel types, or the probes of a program", "Instead of running"),
     Option("dry-run", "", "", "attach, then end at once", "Instead of running"),
     Option("test", "", "", "run the test probes", "Instead of running"),
@@ -173,6 +174,7 @@ def usage() -> str:
     """The help text."""
     lines = [
         "USAGE:",
+        "    pytrace",
         "    pytrace [options] FILE [arguments]",
         "    pytrace [options] - [arguments]",
         "    pytrace [options] -e 'PROGRAM' [arguments]",

@@ -290,7 +290,7 @@ _CACHE_MAGIC = b"glibc-ld.so.cache1.1"
 
 
 @cache
-def _loader_cache() -> tuple[tuple[str, str], ...]:
+def known_libraries() -> tuple[tuple[str, str], ...]:
     """(soname, path) of every 64-bit library that the dynamic loader knows (glibc, sysdeps/generic/dl-cache.h)."""
     try:
         with open("/etc/ld.so.cache", "rb") as file:
@@ -326,7 +326,7 @@ def find_library(name: str, pid: int | None = None) -> str | None:
             paths = []
         known = [(os.path.basename(path), path) for path in dict.fromkeys(paths)]
     else:
-        known = list(_loader_cache())
+        known = list(known_libraries())
     for soname, path in known:
         if soname == name or (soname.startswith((f"{name}.so", f"{name}-")) and ".so" in soname):
             return os.path.realpath(path) if pid is None else path

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from pytrace.kernel.btf import Btf, BtfType, Parameter
     from pytrace.probes.kernel_functions import KernelFunctions
 
-__all__ = ["Function", "KernelBtf", "Named", "Signature"]
+__all__ = ["STUBS", "Function", "KernelBtf", "Named", "Signature"]
 
 _TRACEPOINT = "btf_trace_"
-_STUBS = ("__probestub_", "__traceiter_", "__bpf_trace_")
+STUBS = ("__probestub_", "__traceiter_", "__bpf_trace_")
 """Functions that carry the names of a tracepoint's arguments, behind a first one of the kernel's own; which exist
 depends on the kernel."""
 _ITERATOR = "bpf_iter__"
@@ -213,7 +213,7 @@ class KernelBtf:
         return sorted(found, key=lambda each: f"{each.module}:{each.name}")
 
     def _stub(self, module: str, name: str) -> tuple[Btf, BtfType] | None:
-        return next((found for stub in _STUBS if (found := self._find(module, stub + name)) is not None), None)
+        return next((found for stub in STUBS if (found := self._find(module, stub + name)) is not None), None)
 
     def tracepoint(self, module: str, name: str) -> Function | None:
         """What a tracepoint's programs are called with; None if that is not known."""

@@ -60,11 +60,13 @@ class FeedMessages(Messages):
 
 @record
 class Usage:
-    """What a block has cost: runs of its programs and nanoseconds in them, and the share of a CPU that it takes now."""
+    """What a block has cost: runs of its programs and nanoseconds in them; and of late: the share of a CPU that it
+    took, and runs a second."""
 
     runs: int = 0
     nanoseconds: int = 0
     share: float = 0.0
+    rate: float = 0.0
 
     @property
     def each(self) -> float:
@@ -76,7 +78,7 @@ class LiveBlock:
     """`name` is what diagnostics call its source, `positional` are its `$1`…
 
     `state` is "starting", "running", "stopped" (by its user), "ended" (it said `exit()`), or "done" (nothing of it is
-    left that could run). `lost` counts records for which there was no room.
+    left that could run). `warnings` are those of the compiler. `lost` counts records for which there was no room.
     """
 
     def __init__(self, number: int, name: str, text: str, positional: tuple[str, ...], *, limited: bool) -> None:
@@ -91,6 +93,7 @@ class LiveBlock:
         self.image: Image | None = None
         self.block: Block | None = None
         self.usage = Usage()
+        self.warnings: tuple[str, ...] = ()
         self.lines = 0
         self.lost = 0
         self.probes = 0
@@ -115,5 +118,6 @@ class LiveBlock:
         infos = [bpf.prog_info(fd) for fd in self.block.loaded.programs if fd >= 0]
         runs, spent = sum(info.run_count for info in infos), sum(info.run_time for info in infos)
         self.usage.share = (spent - self.usage.nanoseconds) / 1e9 / seconds if seconds > 0 else 0.0
+        self.usage.rate = (runs - self.usage.runs) / seconds if seconds > 0 else 0.0
         self.usage.runs, self.usage.nanoseconds = runs, spent
         self.lost += self.block.losses.new_records()

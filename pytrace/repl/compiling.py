@@ -32,19 +32,19 @@ class Interrupted(Exception):
 
 @frozen
 class Made:
-    """An image, and the warnings about its script as text."""
+    """An image, and the warnings about its script as texts."""
 
     image: Image
-    warnings: str
+    warnings: tuple[str, ...]
 
 
 class Compiler:
     """The compiling process. `interrupted` is asked, while an answer is waited for, whether to give up."""
 
-    def __init__(self, options: Options, colour: bool, interrupted: Callable[[], bool]) -> None:
+    def __init__(self, options: Options, colour: bool = False) -> None:
         self.options = options
         self.colour = colour
-        self.interrupted = interrupted
+        self.interrupted: Callable[[], bool] = lambda: False
         self.channel, self.pid = worker.start(options, colour)
 
     def block(

@@ -22,15 +22,15 @@ __all__ = ["SessionMap", "SessionMaps"]
 
 @record
 class SessionMap:
-    """`users` are the numbers of the blocks that use it, `writers` of those that store into it; `maker` is the number
-    of the one that made it."""
+    """`users` are the numbers of the blocks that use it, `maker` is that of the one that made it. `settled` tells that
+    a block has stored into it."""
 
     map: ScriptMap
     image: MapImage
     fd: int
     maker: int
     users: set[int]
-    writers: set[int]
+    settled: bool
     structs: Mapping[Struct, StructDef]
 
     def suits(self, map_: ScriptMap, image: MapImage) -> bool:
@@ -65,8 +65,8 @@ class SessionMaps:
         return {name for name, each in self.all.items() if not each.users - {replaced}}
 
     def guessed(self, replaced: int = 0) -> set[str]:
-        """The maps that blocks use, but none stores into."""
-        return {name for name, each in self.all.items() if each.users - {replaced} and not each.writers - {replaced}}
+        """The maps that blocks use, but none has ever stored into."""
+        return {name for name, each in self.all.items() if each.users - {replaced} and not each.settled}
 
     def around(self, without: Iterable[str] = (), joined: Image | None = None) -> Image:
         """What a block is compiled with: an image without programs. `joined` is a block that is about to be loaded."""
@@ -129,19 +129,22 @@ class SessionMaps:
                 self.remove(map_.name)
                 each = None
             if each is None:
-                each = SessionMap(map_, made, os.dup(loaded.maps[map_.symbol]), number, set(), set(), image.structs)
+                each = SessionMap(map_, made, os.dup(loaded.maps[map_.symbol]), number, set(), False, image.structs)
                 self.all[map_.name] = each
                 self.structs.update(image.structs)
                 self.store.add(map_, made, each.fd)
             each.users.add(number)
-            if map_.written:
-                each.writers.add(number)
+            each.settled = each.settled or map_.written
 
     def leave(self, number: int) -> None:
         """A block is gone; its maps stay."""
         for each in self.all.values():
             each.users.discard(number)
-            each.writers.discard(number)
+
+    def drop_unused(self, before: Iterable[str]) -> None:
+        """Takes out the maps that nobody uses and that were not there before."""
+        for name in self.loose().difference(before):
+            self.remove(name)
 
     def remove(self, name: str) -> None:
         each = self.all.pop(name)

@@ -11,7 +11,7 @@ from pytrace.repl.log import tagged
 
 if TYPE_CHECKING:
     from pytrace.repl.block import LiveBlock
-    from pytrace.repl.engine import Engine
+    from pytrace.repl.lifecycle import Lifecycle
 
 __all__ = ["Pump"]
 
@@ -25,7 +25,7 @@ _SAMPLE = 1.0
 
 
 class Pump(threading.Thread):
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Lifecycle) -> None:
         super().__init__(name="pump", daemon=True)
         self.engine = engine
         self.lives: list[LiveBlock] = []
@@ -85,10 +85,8 @@ class Pump(threading.Thread):
                 more = self._round()
                 while self.engine.waiting:  # a lock goes to whoever is awake, which is this thread
                     time.sleep(0.0005)
-            now = time.monotonic()
-            if now - ticked >= _TICK:
-                ticked = now
-                self._tick(now)
+                ticked = self._tick(ticked)
+            ticked = self._tick(ticked)
 
     def _round(self) -> bool:
         """Handles a batch of each block; tells whether there may be more."""
@@ -114,7 +112,11 @@ class Pump(threading.Thread):
             if shown := live.trickle.take(lines, now):
                 self.engine.show(shown)
 
-    def _tick(self, now: float) -> None:
+    def _tick(self, before: float) -> float:
+        """Does what is due from time to time; gives when that was last done."""
+        now = time.monotonic()
+        if now - before < _TICK:
+            return before
         for live in list(self.lives):
             if live.ending and live.state == "running" and not self.engine.ended(live):
                 continue
@@ -130,3 +132,4 @@ class Pump(threading.Thread):
                 with self.engine.lock:
                     if live in self.lives:
                         live.sample(seconds)
+        return now

@@ -2,7 +2,7 @@
 
 | `do` | further | answer |
 |---|---|---|
-| "block" | `name`, `text`, `positional`, `around`, `origins` | "image", its plain data, warnings as text |
+| "block" | `name`, `text`, `positional`, `around`, `origins` | "image", its plain data, each warning as text |
 | "once" | the same; `text` is an expression or a statement | the same, of a program for `begin` |
 | "list" | `pattern`, `verbose` | "lines", the lines |
 | "parts" | `texts` | "text", one script out of several blocks |
@@ -103,7 +103,7 @@ def _options(request: Request, options: Options) -> Options:
 
 def _finished(image: Image, diagnostics: Diagnostics, options: Options, colour: bool) -> Answer:
     shown = diagnostics.warnings if options.warnings else ()
-    return "image", to_plain(image), "".join(render(item, colour=colour) for item in shown)
+    return "image", to_plain(image), tuple(render(item, colour=colour) for item in shown)
 
 
 def _block(request: Request, options: Options, colour: bool) -> Answer:
@@ -116,14 +116,35 @@ def _block(request: Request, options: Options, colour: bool) -> Answer:
 
 
 def _once(request: Request, options: Options, colour: bool) -> Answer:
-    """A program that prints an expression; where that cannot be printed, one that just does it."""
+    """A program that prints an expression; one that just does it where it is a statement, or gives nothing."""
     try:
         return _run_once(request, options, colour, printed=True)
     except CompileError as first:
+        if not _is_deed(request["text"]):
+            raise
         try:
             return _run_once(request, options, colour, printed=False)
-        except CompileError:
-            raise first from None
+        except CompileError as second:
+            raise (second if _is_statement(request["text"]) else first) from None
+
+
+def _is_statement(text: str) -> bool:
+    from pytrace.syntax.parser import parse_expression
+
+    try:
+        parse_expression(text, Span(Source("", text), 0, len(text)))
+    except CompileError:
+        return True
+    return False
+
+
+def _is_deed(text: str) -> bool:
+    """Whether a text does something even if it gives no value."""
+    from pytrace.syntax.parser import parse_expression
+
+    if _is_statement(text):
+        return True
+    return isinstance(parse_expression(text, Span(Source("", text), 0, len(text))), tree.Call | tree.IncDec)
 
 
 def _run_once(request: Request, options: Options, colour: bool, *, printed: bool) -> Answer:

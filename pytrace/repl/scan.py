@@ -64,6 +64,12 @@ class Scan:
         self.attach_points: list[str] = []
         self.item_start = 0
         self.ready = True
+        self.c_ranges: list[tuple[int, int]] = []
+
+    @property
+    def c_text(self) -> str:
+        """The lines and definitions of the C preamble, as far as they are complete."""
+        return "\n".join(self.text[start:end] for start, end in self.c_ranges)
 
     def of(self, piece: Piece) -> str:
         """The text of a piece."""
@@ -71,9 +77,12 @@ class Scan:
 
     def last(self, before: int | None = None) -> Piece | None:
         """The last piece that is neither blank nor a comment, of those before an index."""
-        for piece in reversed(self.pieces[:before]):
-            if piece.kind not in (BLANKS, COMMENT):
-                return piece
+        pieces = self.pieces
+        at = len(pieces) if before is None else before
+        while at > 0:
+            at -= 1
+            if pieces[at].kind not in (BLANKS, COMMENT):
+                return pieces[at]
         return None
 
     @property
@@ -164,7 +173,7 @@ class _Scanner:
         result.item_start = len(result.pieces)
         if first in (":", "?"):
             result.item = "command" if first == ":" else "question"
-            found = re.compile(r":[ \t]*\w*|\?").match(self.text, self.at)
+            found = re.compile(r":[ \t]*\w*!?|\?").match(self.text, self.at)
             self.add(COMMAND if first == ":" else QUESTION, found.end() if found else self.at + 1)
             if self.at < self.end:
                 self.add(TEXT, self.end)
@@ -196,11 +205,16 @@ class _Scanner:
                 self.tokens(word)
             elif word in C_KINDS and not at_end:
                 result.item = "c"
+                start = self.at
                 self.add(KEYWORD, self.at + len(word))
                 self.tokens("c")
+                if result.item == "top":
+                    result.c_ranges.append((start, self.at))
             elif self.text[self.at] == "#":
                 kind = SHEBANG if first and self.text.startswith("#!", self.at) else C_LINE
-                self.add(kind, max(line(self.text, self.at, self.end), self.at + 1))
+                piece = self.add(kind, max(line(self.text, self.at, self.end), self.at + 1))
+                if kind == C_LINE:
+                    result.c_ranges.append((piece.start, piece.end))
                 if self.at >= self.end:
                     result.item = "c"
                     return

@@ -1,8 +1,8 @@
 """The compiling process of the REPL: what compiles is loaded here once, and each request is served by a fork.
 
 LLVM can end a process from within (`LLVM ERROR` and exit), and the compiler takes 60 ms to load. So the REPL forks this
-process when it starts, before there are threads, maps and programs; it loads the compiler while the prompt is drawn,
-and for each request forks a child that compiles and ends. When a child dies, its last words become the answer.
+process when it starts, before there are threads, maps and programs; it loads the compiler once the prompt is drawn, and
+for each request forks a child that compiles and ends. When a child dies, its last words become the answer.
 It ends when the other end of its socket is closed, by whatever death.
 """
 
@@ -34,6 +34,8 @@ Answer = tuple[Any, ...]
 CANCEL = "cancel"
 """Sent while a request is served: ends it."""
 
+_POLITE = 0.25
+"""Seconds that are left to the prompt before loading begins, unless there is a request already."""
 _IDLE = 0.05
 """Seconds without a request after which the next thing is loaded in advance."""
 
@@ -69,13 +71,14 @@ def _settle(keep: int) -> None:
 
 
 def _serve(channel: Channel, options: Options, colour: bool) -> None:
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    poll.poll(1000 * _POLITE)
     from pytrace.repl import requests
 
     pending = requests.preparations(options)
     pending.pop(0)()
     gc.freeze()
-    poll = select.poll()
-    poll.register(channel, select.POLLIN)
     try:
         while True:
             if _load_more(pending, poll):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pty
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pygments.lexer import Lexer
 from pygments.token import Comment, Error, Keyword, Name, Number, Operator, Punctuation, String, Token
 
 from pytrace.repl.lexer import PromptLexer, PytraceLexer, colour
@@ -102,6 +105,17 @@ def test_the_prompt_knows_commands() -> None:
     assert tokens(":watch @us", PromptLexer)[0] == (Keyword.Declaration, ":watch")
     assert tokens("= curtask", PromptLexer) == [(Operator, "="), (Name.Builtin, "curtask")]
     assert tokens("@us", PromptLexer) == [(Name.Variable.Global, "@us")]
+
+
+def test_pygments_finds_it() -> None:
+    """The entry point that is declared is the lexer."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    module, _, name = project["entry-points"]["pygments.lexers"]["pytrace"].partition(":")
+    lexer = getattr(importlib.import_module(module), name)
+    assert issubclass(lexer, Lexer) and "bt" in lexer.aliases and "*.bt" in lexer.filenames
+    assert lexer.analyse_text("#!/usr/bin/env pytrace\n") == 1.0
+    assert lexer.analyse_text("kprobe:vfs_read { }") > 0.5
+    assert lexer.analyse_text("int main() { }") == 0.0
 
 
 def test_colours_are_all_that_is_added() -> None:

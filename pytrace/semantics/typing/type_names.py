@@ -28,13 +28,14 @@ from pytrace.semantics.types import (
     Pointer,
     Str,
     Type,
+    TypeTable,
 )
 from pytrace.syntax import tree
 
 if TYPE_CHECKING:
     from pytrace.semantics.typing.probe import ProbeTyper
 
-__all__ = ["meant", "spelled", "written"]
+__all__ = ["meant", "resolve", "spelled", "written"]
 
 _NAMED: dict[str, Type] = {
     "bool": BOOL,
@@ -60,14 +61,14 @@ def spelled(node: tree.TypeName) -> str:
     return f"{node.tag} {node.name}" if node.tag else node.name
 
 
-def resolve(t: ProbeTyper, node: tree.TypeName) -> Type | None:
+def resolve(types: TypeTable, node: tree.TypeName) -> Type | None:
     """The type of that name; None if there is none. Reports nothing."""
     suffixes = list(node.suffixes)
     base: Type | None
     if node.tag == "enum":
-        base = t.types.enum(node.name)
+        base = types.enum(node.name)
     elif node.tag:
-        base = t.types.struct(node.tag, node.name)
+        base = types.struct(node.tag, node.name)
     elif node.name in _NAMED:
         base = _NAMED[node.name]
         if node.name in SIZED and suffixes and isinstance(suffixes[0], int):
@@ -75,7 +76,7 @@ def resolve(t: ProbeTyper, node: tree.TypeName) -> Type | None:
             assert isinstance(capacity, int)
             base = Str(capacity) if node.name == "string" else Buffer(capacity) if node.name == "buffer" else base
     else:
-        base = t.types.named(node.name)
+        base = types.named(node.name)
     for suffix in suffixes:
         if base is None:
             return None
@@ -87,7 +88,7 @@ def written(t: ProbeTyper, node: tree.TypeName | tree.Typeof) -> Type | None:
     """The type of a cast or an annotation, reporting one that does not exist. UNKNOWN if it is not solved yet."""
     if isinstance(node, tree.Typeof):
         return meant(t, node)
-    found = resolve(t, node)
+    found = resolve(t.types, node)
     if found is not None:
         return found
     t.error(node.span, f'Cannot resolve unknown type "{spelled(node)}"')
@@ -113,7 +114,7 @@ def _name(t: ProbeTyper, node: tree.TypeName) -> Type | None:
     plain = not node.tag and not node.suffixes
     if plain and (node.name == "args" or ((builtin := REGISTRY.get(node.name)) is not None and builtin.core)):
         return evaluate(t, tree.Ident(node.span, node.name)).type
-    found = resolve(t, node)
+    found = resolve(t.types, node)
     if found is not None:
         return found
     if plain:
