@@ -213,6 +213,13 @@ class Base(ABC):
     def report(self, error: str, span: Span, helper: str = "", retcode: Value | None = None) -> None: ...
 
     @abstractmethod
+    def lose(self, kind: str, subject: str, span: Span) -> None: ...
+
+    @abstractmethod
+    def refuse(self, map_: core.Map, result: Value, span: Span) -> None:
+        """Counts and reports an update that a map refused, with the helper's result (i64)."""
+
+    @abstractmethod
     def check(self, result: Value, helper: str, span: Span) -> None: ...
 
     # control

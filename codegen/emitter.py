@@ -129,6 +129,9 @@ class Emitter(Protocol):
     def report(self, error: str, span: Span, helper: str = "", retcode: Value | None = None) -> None:
         """Sends a run-time warning (`error` names it in `runtime/errors.py`)."""
 
+    def lose(self, kind: str, subject: str, span: Span) -> None:
+        """Counts a loss (`image.Loss`): for the rare cases only, it takes a call and a look-up."""
+
     def check(self, result: Value, helper: str, span: Span) -> None:
         """With -k: reports a helper whose result (i64) is negative. Without it, nothing."""
 

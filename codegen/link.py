@@ -7,7 +7,7 @@ A program is the function of its section, with the functions that it calls or pa
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pytrace.codegen.elf import Object, Section, Symbol, read_object
 from pytrace.codegen.image import Relocation
@@ -77,8 +77,9 @@ def _string(table: bytes, at: int) -> str:
 
 
 class _Linker:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, constant: Callable[[bytes], int]) -> None:
         self.object = read_object(data)
+        self.constant = constant
         self.functions = {
             (symbol.section, symbol.value): _Function(symbol.name, symbol.section, symbol.value, symbol.size)
             for symbol in self.object.symbols
@@ -138,8 +139,12 @@ class _Linker:
                 relocations.append(Relocation(slot, "kfunc", symbol.name))
             elif reloc.type != _R_BPF_64_64:
                 raise ValueError(f"unknown relocation {reloc.type} of {symbol.name}")
-            elif symbol.section:
+            elif symbol.section and self.object.sections[symbol.section].executable:
                 calls.append((slot, self._target(symbol, immediate), _PSEUDO_FUNC))
+            elif symbol.section:
+                # A table of LLVM's own, such as that by which it counts trailing zeros.
+                at = symbol.value + immediate
+                relocations.append(Relocation(slot, "data", "rodata", self.constant(self._data(symbol)) + at))
             elif symbol.name.endswith(".value"):
                 relocations.append(Relocation(slot, "data", symbol.name.removesuffix(".value"), immediate))
             elif symbol.name == "zeros":
@@ -150,6 +155,9 @@ class _Linker:
             else:
                 relocations.append(Relocation(slot, "map", symbol.name))
         return calls
+
+    def _data(self, symbol: Symbol) -> bytes:
+        return self.object.sections[symbol.section].data
 
     def _target(self, symbol: Symbol, addend: int) -> _Function:
         at = addend if symbol.is_section else symbol.value
@@ -194,7 +202,7 @@ def frame_size(code: bytes | bytearray, start: int, end: int) -> int:
     return -deepest
 
 
-def link(data: bytes, sections: Sequence[str]) -> list[Linked]:
-    """The programs in the given sections of an object file."""
-    linker = _Linker(data)
+def link(data: bytes, sections: Sequence[str], constant: Callable[[bytes], int]) -> list[Linked]:
+    """The programs in the given sections of an object file. `constant` gives constant bytes a place."""
+    linker = _Linker(data, constant)
     return [linker.program(name) for name in sections]

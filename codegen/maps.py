@@ -57,7 +57,7 @@ def map_images(map_: core.Map, features: Offers) -> tuple[ScriptMap, MapImage]:
     """A map of the script as user space sees it, and the BPF map behind it."""
     aggregate = isinstance(map_.value, Aggregate)
     symbol, size = symbol_of(map_), align_up(value_size(map_))
-    script = ScriptMap(map_.name, symbol, map_.key, map_.value, aggregate, map_.size)
+    script = ScriptMap(map_.name, symbol, map_.key, map_.value, aggregate, map_.size, map_.kind, map_.written)
     if map_.key is None:
         if not aggregate:
             return script, MapImage(symbol, "array", 4, size + 8, 1, script_map=map_.index)
@@ -178,9 +178,7 @@ class Maps(Comparison):
 
     def _insert(self, map_: core.Map, key: Value, held: Value, stmt: core.Stmt | core.Expr) -> None:
         result = self.helper("map_update_elem", self.map_pointer(map_), key, held, 0)
-        self.when(
-            self.b.ne(result, 0), lambda: self.report("map_full", stmt.span, "map_update_elem", result)
-        )
+        self.when(self.b.ne(result, 0), lambda: self.refuse(map_, result, stmt.span))
 
     # ++ and --
 
@@ -227,7 +225,7 @@ class Maps(Comparison):
         second, missed = b.current, b.block("missed")
         b.cond_br(b.is_null(again), missed, present)
         b.place(missed)
-        self.report("map_full", expr.span, "map_update_elem", result)
+        self.refuse(map_, result, expr.span)
         lost = b.current
         b.br(join)
         b.place(present)

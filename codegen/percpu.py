@@ -73,7 +73,7 @@ class PerCpu(Maps):
             missed, made = b.block("missed"), b.current
             b.cond_br(b.is_null(again), missed, update)
             b.place(missed)
-            self.report("map_full", stmt.span, "map_update_elem", result)
+            self.refuse(map_, result, stmt.span)
             b.br(done)
             b.place(update)
             found = b.phi((found, lookup), (again, made))

@@ -16,7 +16,10 @@ from pytrace.semantics.types import I64, Aggregate, Type, size_of
 __all__ = ["LOST", "Records", "lost_function"]
 
 LOST = "lost"
-"""The function that counts a record for which the ring had no room."""
+"""The function that counts what is lost: a record for which the ring had no room, an update that a map refused."""
+PRODUCER_POSITION = 3
+"""BPF_RB_PROD_POS of include/uapi/linux/bpf.h."""
+E2BIG = 7
 
 
 class Records(MapCalls):
@@ -71,19 +74,41 @@ class Records(MapCalls):
     def record(self, index: int, size: int, urgent: bool, fill: Callable[[Value], None]) -> None:
         """Reserves a record, fills it with `fill(record)` and submits it; counts it as lost if there is no room."""
         b = self.b
-        ring = self.module.map(self.module.ring(urgent))
-        record = b.call_helper(HELPERS["ringbuf_reserve"], (ring, self.const(size), self.const(0)), "ptr", ANYWHERE)
-
-        def full() -> None:
-            self.module.uses_lost = True
-            b.call(f"@{LOST}", (self.const(self.probe.order),), "void")
+        passed = self._passed() if urgent else None
+        record = self._reserve(urgent, size)
+        if urgent:
+            record = self.choose(b.is_null(record), lambda: self._reserve(False, size), lambda: record)
 
         def room() -> None:
             b.store(self.const(index, "i32"), record)
+            if passed is not None:
+                b.store(passed, record, 8)
             fill(record)
             self.b.call_helper(HELPERS["ringbuf_submit"], (record, self.const(0)), "void")
 
-        self.when(b.is_null(record), full, room)
+        self.when(b.is_null(record), lambda: self._count_loss(self.const(self.probe.order)), room)
+
+    def _passed(self) -> Value:
+        """How many bytes were ever reserved in the ring of records. To be asked before the urgent record is reserved:
+        then whatever another urgent record, reserved in between, goes before is not behind this one."""
+        ring = self.module.map(self.module.ring(False))
+        return self.b.call_helper(HELPERS["ringbuf_query"], (ring, self.const(PRODUCER_POSITION)))
+
+    def _reserve(self, urgent: bool, size: int) -> Value:
+        ring = self.module.map(self.module.ring(urgent))
+        return self.b.call_helper(HELPERS["ringbuf_reserve"], (ring, self.const(size), self.const(0)), "ptr", ANYWHERE)
+
+    def _count_loss(self, number: Value) -> None:
+        self.module.uses_lost = True
+        self.b.call(f"@{LOST}", (number,), "void")
+
+    def lose(self, kind: str, subject: str, span: Span) -> None:
+        self._count_loss(self.const(self.module.loss(kind, subject, span)))
+
+    def refuse(self, map_: core.Map, result: Value, span: Span) -> None:
+        full, other = (self.module.loss(kind, map_.name, span) for kind in ("map_full", "map_memory"))
+        self._count_loss(self.b.select(self.b.eq(result, -E2BIG), self.const(full), self.const(other)))
+        self.report("map_full", span, "map_update_elem", result)
 
     def report(self, error: str, span: Span, helper: str = "", retcode: Value | None = None) -> None:
         """Sends a record of kind `runtime_error`: static (error, helper), one field with the helper's result."""
@@ -106,11 +131,11 @@ def _sent(type_: Type) -> Type:
 
 
 def lost_function(attributes: str) -> str:
-    """Counts a lost record in the map `drops`, at the number of its program."""
-    return f"""define internal void @{LOST}(i64 %program) {attributes} {{
+    """Counts a loss in the map `drops`, at its number."""
+    return f"""define internal void @{LOST}(i64 %number) {attributes} {{
 entry:
 %key = alloca i64, align 8
-store i64 %program, ptr %key, align 8
+store i64 %number, ptr %key, align 8
 %cell = call ptr inttoptr (i64 {HELPERS["map_lookup_elem"]} to ptr)(ptr @drops, ptr %key)
 %none = icmp eq ptr %cell, null
 br i1 %none, label %done, label %count

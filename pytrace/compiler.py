@@ -21,6 +21,7 @@ from pytrace.semantics import (
     control_flow,
     definitions,
     fold,
+    functions,
     getopt,
     imports,
     macros,
@@ -35,6 +36,7 @@ from pytrace.semantics import (
 from pytrace.semantics.program import Program
 from pytrace.semantics.unit import Options, Unit
 from pytrace.semantics.walk import deep_recursion
+from pytrace.syntax import tree
 from pytrace.syntax.parser import parse
 
 if TYPE_CHECKING:
@@ -107,6 +109,18 @@ def matched(source: Source, options: Options, diagnostics: Diagnostics) -> Unit:
         return _through_passes(_unit(source, options), diagnostics, matching.match)
 
 
+def compile_tree(script: tree.Script, options: Options, diagnostics: Diagnostics) -> Image:
+    """A syntax tree to an image, for scripts that are put together from pieces. Raises `CompileError`."""
+    from pytrace.codegen import generate
+
+    host = MachineHost(options)
+    with deep_recursion(), _uncollected():
+        unit = _through_passes(Unit(script, options, host.types, host=host), diagnostics)
+        program = typing.check(unit, diagnostics)
+        diagnostics.check()
+        return generate(program)
+
+
 @frozen
 class Compiled:
     """An image and the files that it was made from, apart from the script: imported scripts and traced binaries.
@@ -133,6 +147,8 @@ def compile_source(
     with deep_recursion(), _uncollected():
         unit = _through_passes(_unit(source, options), diagnostics, inspect=inspect)
         program = typing.check(unit, diagnostics)
+        diagnostics.check()
+        functions.refuse(unit, diagnostics)
         diagnostics.check()
         if inspect is not None:
             inspect("types", "".join(f"{part}\n" for part in (*program.probes, *program.maps)))

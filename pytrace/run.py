@@ -63,7 +63,7 @@ def compile_options(
         no_features=no_features,
         traceable_functions=line.last("traceable-functions"),
         probe_filter=line.last("probe-filter"),
-        mode=mode if mode in ("test", "bench") else "",
+        mode=mode if mode in ("test", "bench", "codegen") else "",
         directory=os.path.dirname(request.path) if request.path else ".",
     )
 
@@ -146,7 +146,7 @@ class Compilation:
             repr((request.positional, request.named, self.mode, sorted(self.no_features), self.pid, colour)),
             repr([(flag, self.line.all(flag)) for flag in flags]),
             repr(sorted(item for item in os.environ.items() if item[0].startswith(("BPFTRACE_", "PYTRACE_")))),
-            os.environ.get("PATH", ""),
+            repr([os.environ.get(name) for name in ("PATH", "ARCH", "CPATH", "C_INCLUDE_PATH")]),
             os.readlink("/proc/self/ns/pid"),
             os.getcwd(),
         ]
@@ -256,6 +256,7 @@ def start(
         colour=use_colour(),
         notify="__BPFTRACE_NOTIFY_PROBES_ATTACHED" in os.environ,
         verifier_logs=bool(stages & {"verifier", "all"}),
+        cached=not line.has("no-cache"),
     )
     sys.stdout.flush()
     gc.freeze()

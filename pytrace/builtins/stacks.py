@@ -18,6 +18,7 @@ FAMILY = "stacks"
 
 MODES = ("bpftrace", "perf", "raw", "build_id")
 DEFAULT_LIMIT = 127
+"""What is captured without a limit, and at most: the default of kernel.perf_event_max_stack."""
 MAX_LIMIT = 1024
 
 # Flags of bpf_get_stack (include/uapi/linux/bpf.h).
@@ -81,7 +82,12 @@ def _fill_stack(e: Emitter, call: core.Call, at: Value) -> None:
     def failed() -> None:
         e.report(type_.kind, call.span, "get_stack", length)
 
-    e.when(b.slt(length, 0), failed, lambda: b.store(b.lshr(length, frame.bit_length() - 1), at))
+    def captured() -> None:
+        b.store(b.lshr(length, frame.bit_length() - 1), at)
+        if type_.limit >= DEFAULT_LIMIT:
+            e.when(b.uge(length, frame * DEFAULT_LIMIT), lambda: e.lose("stack", type_.kind, call.span))
+
+    e.when(b.slt(length, 0), failed, captured)
 
 
 for _name, _doc in (

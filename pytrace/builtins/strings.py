@@ -96,17 +96,17 @@ def _fill_str(e: Emitter, call: core.Call, at: Value) -> None:
     if length == 0:
         return
     read = e.read_string(at, length, address, where, call.span)
-    if space and limit < 0 and len(call.args) == 1 and size < NEVER_FULL:
-        # Full: the byte in the place of the NUL tells whether the string goes on.
-        last = b.gep(at, size - 1)
-        e.when(
-            b.eq(read, size),
-            lambda: _ignore(e.read(last, 1, b.add(address, size - 1), where, call.span)),
-        )
+    if not space or limit >= 0 or len(call.args) > 1:
+        return
 
+    def full() -> None:
+        """The byte in the place of the NUL tells whether the string goes on, and is kept where there is room."""
+        last = b.gep(at, size - 1) if size < NEVER_FULL else e.scratch(1)
+        b.store(b.const(0, "i8"), last)
+        e.read(last, 1, b.add(address, size - 1), where, call.span)
+        e.when(b.ne(b.load("i8", last), 0), lambda: e.lose("string", str(size), call.span))
 
-def _ignore(_: Value) -> None:
-    pass
+    e.when(b.eq(read, size), full)
 
 
 declare(Builtin(

@@ -17,7 +17,10 @@ from typing import NamedTuple
 
 from pytrace.problem import Problem
 
-__all__ = ["Elf", "ElfError", "ElfSymbol", "LoadableSegment", "build_id", "find_library", "is_executable"]
+__all__ = [
+    "Elf", "ElfError", "ElfSymbol", "LoadableSegment", "all_functions", "build_id", "debug_paths", "find_library",
+    "is_executable",
+]
 
 _ET_EXEC, _ET_DYN = 2, 3
 _SHT_SYMTAB, _SHT_NOTE, _SHT_NOBITS, _SHT_DYNSYM = 2, 7, 8, 11
@@ -209,6 +212,35 @@ class Elf:
     def build_id(self) -> bytes | None:
         """The GNU build id, usually 20 bytes."""
         return next((data for name, type_, data in self.notes() if name == "GNU" and type_ == _NT_GNU_BUILD_ID), None)
+
+
+_DEBUG_ROOT = "/usr/lib/debug"
+
+
+def debug_paths(elf: Elf) -> tuple[str, ...]:
+    """Where the symbols of a stripped file may be: by build id, then by the name in `.gnu_debuglink` (GDB manual,
+    Separate Debug Files). Nowhere else if it was not stripped."""
+    if elf.section(".symtab") is not None:
+        return ()
+    paths: tuple[str, ...] = ()
+    if identity := elf.build_id:
+        name = identity.hex()
+        paths = (f"{_DEBUG_ROOT}/.build-id/{name[:2]}/{name[2:]}.debug",)
+    if link := elf.section(".gnu_debuglink"):
+        name = os.fsdecode(link.partition(b"\0")[0])
+        folder = os.path.dirname(os.path.realpath(elf.path))
+        paths += (f"{folder}/{name}", f"{folder}/.debug/{name}", f"{_DEBUG_ROOT}{folder}/{name}")
+    return paths
+
+
+def all_functions(elf: Elf) -> list[ElfSymbol]:
+    """The function symbols of a file and of its separate debug file. Addresses are the same in both."""
+    for path in debug_paths(elf):
+        try:
+            return elf.functions() + Elf(path).functions()
+        except (OSError, ElfError, ValueError):
+            continue
+    return elf.functions()
 
 
 @cache

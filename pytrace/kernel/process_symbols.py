@@ -20,11 +20,10 @@ from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
-from pytrace.kernel.elf import Elf, ElfError, ElfSymbol
+from pytrace.kernel.elf import Elf, ElfError, ElfSymbol, all_functions
 
 __all__ = ["ProcessSymbols", "Resolved"]
 
-_DEBUG_ROOT = "/usr/lib/debug"
 _REREAD = 0.1
 """Seconds for which the mappings of a process are believed."""
 _BACK = 16
@@ -91,10 +90,7 @@ class _File:
         if address is None:
             return None
         if self._functions is None:
-            symbols = self.elf.functions()
-            if self.elf.section(".symtab") is None and (debug := _debug_file(self.elf)) is not None:
-                symbols += debug.functions()
-            self._functions = _Functions(symbols)
+            self._functions = _Functions(all_functions(self.elf))
         found = self._functions.at(address)
         return (found, address - found.address) if found is not None else None
 
@@ -106,19 +102,6 @@ def _open(paths: Iterable[str]) -> Elf | None:
         except (OSError, ElfError, ValueError):
             continue
     return None
-
-
-def _debug_file(elf: Elf) -> Elf | None:
-    """The file with the symbols of one that was stripped."""
-    paths = []
-    if build_id := elf.build_id:
-        name = build_id.hex()
-        paths.append(f"{_DEBUG_ROOT}/.build-id/{name[:2]}/{name[2:]}.debug")
-    if link := elf.section(".gnu_debuglink"):
-        name = os.fsdecode(link.partition(b"\0")[0])
-        folder = os.path.dirname(os.path.realpath(elf.path))
-        paths += [f"{folder}/{name}", f"{folder}/.debug/{name}", f"{_DEBUG_ROOT}{folder}/{name}"]
-    return _open(paths)
 
 
 @cache

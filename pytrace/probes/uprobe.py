@@ -221,7 +221,7 @@ class Uprobe(Provider):
         return attach_user(prog_fd, targets, pid, self.returns, failed)
 
     def files(self, target: Target) -> tuple[str, ...]:
-        return (native(target.text("path")),)
+        return user_places.files(target.text("path"))
 
     def listing(self, pattern: Spec | None, host: Host, verbose: bool) -> Iterator[tuple[str, list[str]]]:
         return user_places.listing(self, pattern, host, verbose)

@@ -43,16 +43,32 @@ def open_elf(path: str) -> Elf | None:
 
 @lru_cache(maxsize=16)
 def _functions(elf: Elf) -> dict[str, ElfSymbol]:
+    from pytrace.kernel.elf import all_functions
+
     found: dict[str, ElfSymbol] = {}
-    for symbol in elf.functions():
+    for symbol in all_functions(elf):
         found.setdefault(symbol.name if symbol.name.isascii() else shown(symbol.name), symbol)
     return found
 
 
 def functions(path: str) -> dict[str, ElfSymbol]:
-    """The functions of a file by name (text of the script), the first of each name."""
+    """The functions of a file by name (text of the script), the first of each name. Those of a stripped file are in
+    its separate debug file, if that is installed."""
     elf = open_elf(path)
     return {} if elf is None else _functions(elf)
+
+
+@lru_cache(maxsize=16)
+def _files(elf: Elf) -> tuple[str, ...]:
+    from pytrace.kernel.elf import debug_paths
+
+    return elf.path, *debug_paths(elf)
+
+
+def files(path: str) -> tuple[str, ...]:
+    """The files that functions are looked up in, whether they exist or not."""
+    elf = open_elf(path)
+    return (native(path),) if elf is None else _files(elf)
 
 
 def matching(path: str, pattern: str) -> list[tuple[str, ElfSymbol]]:

@@ -100,6 +100,13 @@ def attach(
         for step in _in_order(loaded.image):
             for target, _ in step.targets:
                 trying(name_of(target))
+            if (reason := loaded.missing.get(step.program)) is not None:
+                for target, _ in step.targets:
+                    gone = AttachError(target, reason)
+                    if policy == "error":
+                        raise gone
+                    failed(gone)
+                continue
             made = step.provider.attach(
                 loaded.programs[step.program], step.targets, pid=pid, failed=None if policy == "error" else failed
             )

@@ -65,11 +65,19 @@ class MapStore:
             image = images.get(map_.symbol)
             if image is None:
                 continue  # no program uses it
-            per_cpu = bpf.MapType.of(image.type).per_cpu
-            stored = bpf.stored_size(image.type, image.value_size)
-            marked = map_.key is None and image.value_size >= _words(self._value_size(map_)) + _WORD
-            copies = bpf.possible_cpus() if per_cpu else 1
-            self._stores[map_.name] = _Store(map_, image, loaded.maps[map_.symbol], stored, copies, marked)
+            self.add(map_, image, loaded.maps[map_.symbol])
+
+    def add(self, map_: ScriptMap, image: MapImage, fd: int) -> None:
+        """Makes a map known. `fd` stays its owner's."""
+        per_cpu = bpf.MapType.of(image.type).per_cpu
+        stored = bpf.stored_size(image.type, image.value_size)
+        marked = map_.key is None and image.value_size >= _words(self._value_size(map_)) + _WORD
+        copies = bpf.possible_cpus() if per_cpu else 1
+        self._stores[map_.name] = _Store(map_, image, fd, stored, copies, marked)
+
+    def forget(self, name: str) -> None:
+        """Does not know a map any more."""
+        self._stores.pop(name, None)
 
     @staticmethod
     def _value_size(map_: ScriptMap) -> int:

@@ -67,6 +67,8 @@ class MachineResolver:
         self._users: dict[int, bytes] = {}
         self._frames: dict[tuple[str, int, int], bytes] = {}
         self._cgroups: dict[tuple[int, int], bytes] = {}
+        self.given_up = 0
+        """Addresses that stay without a name because their process had ended."""
 
     # symbols
 
@@ -89,7 +91,13 @@ class MachineResolver:
         return _name(self._kernel_symbol(address), address)
 
     def usym(self, address: int, pid: int, probe: int) -> bytes:
-        return _name(self._user_symbols.resolve(pid, address) if address else None, address)
+        return _name(self._user_symbol(pid, address) if address else None, address)
+
+    def _user_symbol(self, pid: int, address: int) -> Resolved | None:
+        found = self._user_symbols.resolve(pid, address)
+        if found is None and not os.path.exists(f"/proc/{pid}"):
+            self.given_up += 1
+        return found
 
     def stack(self, type_: Stack, stack: CapturedStack) -> bytes:
         indent, lines = _INDENT[type_.mode], [b"\n"]
@@ -114,7 +122,7 @@ class MachineResolver:
     def _frame(self, type_: Stack, pid: int, address: int) -> bytes:
         """A frame of a stack in mode bpftrace or perf."""
         kernel = type_.kind == "kstack"
-        found = self._kernel_symbol(address) if kernel else self._user_symbols.resolve(pid, address)
+        found = self._kernel_symbol(address) if kernel else self._user_symbol(pid, address)
         text, module = _name(found, address), b"[unknown]"
         if found is not None and found.name is not None:
             text += b"+%d" % found.offset

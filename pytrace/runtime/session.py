@@ -25,7 +25,9 @@ from pytrace.runtime.resolve import MachineResolver, uses_user_symbols
 from pytrace.runtime.signals import Signals
 
 if TYPE_CHECKING:
+    from pytrace.kernel.ring import RingReader
     from pytrace.runtime.child import Child, Process
+    from pytrace.runtime.native import Acceleration
 
 __all__ = ["Session", "SessionOptions"]
 
@@ -44,7 +46,7 @@ class SessionOptions:
 
     `process` is that of -p, `child` that of -c. `format` is "text" or "json"; `mode` is "", "test" or "bench".
     `warnings` False silences warnings; `colour` is for messages. `notify` prints a line on stdout once everything is
-    attached. `verifier_logs` prints the verifier's logs on stdout.
+    attached. `verifier_logs` prints the verifier's logs on stdout. `cached` lets code for this machine be kept.
     """
 
     process: Process | None = None
@@ -58,6 +60,7 @@ class SessionOptions:
     colour: bool = False
     notify: bool = False
     verifier_logs: bool = False
+    cached: bool = False
 
     @property
     def pid(self) -> int | None:
@@ -76,6 +79,8 @@ class Session:
         self.messages = messages or Messages(output)
         self.outcome = Outcome()
         self.lost = 0
+        self._asked = 0
+        """Requests to stop that were heeded: one more cuts short what is being printed."""
         child = options.child
         self.values = SessionValues.now(child.pid if child is not None else 0)
         self._remembers = options.pid is not None and uses_user_symbols(image)
@@ -134,6 +139,8 @@ class Session:
                 from pytrace.runtime.testing import run_benches, run_tests
 
                 return (run_tests if options.mode == "test" else run_benches)(self, block, signals)
+            if os.environ.get("PYTRACE_NATIVE") != "0":
+                block.stream.accelerate = self._accelerate
             self._start(block, signals)
             if options.dry_run:
                 return 0
@@ -168,6 +175,12 @@ class Session:
         if child is not None and not self.options.dry_run:
             child.resume()
 
+    def _accelerate(self, ring: RingReader) -> Acceleration:
+        from pytrace.runtime.native import Acceleration
+
+        json, cached = self.options.format == "json", self.options.cached
+        return Acceleration(self.image, self.output, ring, json=json, cached=cached, tell=self.say)
+
     def _announce(self, block: Block) -> None:
         own = sum(len(block.programs_of(provider)) for provider in ("begin", "end", "self"))
         if not self.options.quiet:
@@ -180,18 +193,21 @@ class Session:
         """Until `exit()`, a signal, the end of the traced process, or the end of what there is to do."""
         traced = self.options.process or self.options.child
         watched = [signals.fd] if traced is None else [signals.fd, traced.pidfd]
+        ring, control = block.stream.ring, block.stream.control
+        if control is not None:
+            watched.append(control.fd)
         lasting = bool(block.attached.attachments or block.programs_of("self"))
         if block.attached.iterators:
             self._read_iterators(block)
             lasting = False
-        loop = Loop((ring.fd for ring in block.rings), watched)
+        loop = Loop(None, watched) if ring is None else Loop(ring.fd, watched, lambda: ring.pending / ring.size)
         started = looked = time.monotonic()
         tick = _TICK if block.rings else None
         try:
             while True:
                 # The state of the process, and whether there was a signal, before the rings are read: what came before
                 # is in them.
-                stopping = signals.stops > 0
+                self._asked = signals.stops
                 ended = traced is not None and self._ended(traced)
                 if traced is not None and self._remembers and not ended:
                     self.resolver.remember(traced.pid)
@@ -206,7 +222,7 @@ class Session:
                 if time.monotonic() - looked >= _TICK:
                     looked = time.monotonic()
                     self._report_lost(block)
-                if stopping:
+                if self._asked:
                     # What the probes sent before the signal was in this batch, unless there is a backlog.
                     return
                 if signals.stops:
@@ -240,7 +256,7 @@ class Session:
                 self.printer.error(f"Failed to pin iter probe link: {error.strerror}")
 
     def _report_lost(self, block: Block) -> None:
-        fresh = block.newly_lost()
+        fresh = block.losses.new_records()
         if fresh:
             self.lost += fresh
             self.printer.lost(fresh)
@@ -259,18 +275,35 @@ class Session:
     def finish(self, block: Block, signals: Signals, *, maps: bool) -> None:
         """Detaches, runs the end programs, and prints what is left to print."""
         block.detach()
-        block.drop()
+        self._drain_rest(block, signals)
         self.outcome.exited = False
         if block.run("end"):
             self.say("Attaching 'end' probe")
-        stops = signals.stops
-        while block.drain() and signals.stops == stops:
-            pass
+        self._drain_rest(block, signals)
         self._report_lost(block)
         self.printer.finish()
         if maps:
             for contents in block.maps.all():
                 self.printer.map(contents)
+        self._sum_up(block)
+
+    def _drain_rest(self, block: Block, signals: Signals) -> None:
+        """Prints what the programs sent that no longer run. A signal cuts that short, and what is left counts as lost;
+        what is behind `exit()` is not wanted."""
+        while not self.outcome.exited and block.drain():
+            if signals.stops > self._asked:
+                self._asked = signals.stops
+                self.lost += (cut := block.drop())
+                self.printer.lost(cut)
+        block.drop()
+
+    def _sum_up(self, block: Block) -> None:
+        """What was lost in this run: on stderr if there was something, with -v among the lines of JSON too."""
+        block.losses.give_up(self.resolver.given_up)
+        if self.options.verbose:
+            self.printer.losses(block.losses.summary(self.lost))
         self.output.flush()
         if self.lost:
             self.messages.write(b"WARNING: Total lost event count: %d\n" % self.lost)
+        for text in block.losses.texts():
+            self.printer.warning(text)

@@ -17,6 +17,8 @@ WHOLE_MAP = frozenset({"clear", "delete", "find", "has_key", "is_scalar", "len",
 def check(unit: Unit, diagnostics: Diagnostics) -> Unit:
     """Report conflicting uses, unknown kinds and unused declarations. Of several declarations the first one counts."""
     shapes = _Shapes(diagnostics)
+    if (around := unit.options.surroundings) is not None:
+        shapes.keyed = {name: shared.key is not None for name, shared in around.maps.items()}
     for root in code(unit):
         shapes.visit(root)
     shapes.visit_types()

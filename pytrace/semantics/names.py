@@ -11,6 +11,7 @@ from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import replace
 from pytrace.lazy import pattern
 from pytrace.semantics import library
+from pytrace.semantics.similar import suggestion
 from pytrace.semantics.types import TypeTable
 from pytrace.semantics.unit import Unit
 from pytrace.semantics.walk import Rewriter, rewrite_code
@@ -91,12 +92,8 @@ class _Names(Rewriter):
         self.diagnostics.error(node.span, f"Unknown function: '{node.name}'", hints=hints)
 
     def _similar(self, name: str, bare: bool) -> list[str]:
-        # Only those who mistyped pay for the import.
-        from difflib import get_close_matches
-
         known = {n for n, builtin in REGISTRY.items() if builtin.bare or not bare} | self.macros | library.MACROS
-        close = get_close_matches(name, sorted(known), n=1, cutoff=0.75)
-        return [f"did you mean '{close[0]}'?"] if close else []
+        return suggestion(name, known)
 
 
 def find(name: str) -> Builtin | None:

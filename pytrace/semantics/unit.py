@@ -11,8 +11,29 @@ from collections.abc import Mapping
 from pytrace.frozen import field, frozen
 from pytrace.probes.provider import Host, Spec, Target
 from pytrace.semantics.configuration import Config
-from pytrace.semantics.types import TypeTable
+from pytrace.semantics.types import Type, TypeTable
 from pytrace.syntax import tree
+
+
+@frozen
+class SharedMap:
+    """A map that other scripts of a session have made: its types stand. `name` has its `@`; the rest is as in
+    `program.Map`."""
+
+    name: str
+    key: Type | None
+    value: Type
+    kind: str
+    size: int
+
+
+@frozen
+class Surroundings:
+    """What a script finds when it joins others in a session: their maps by name (without `@`), and the strings that
+    values in these maps refer to by number."""
+
+    maps: Mapping[str, SharedMap] = field(default_factory=dict)
+    strings: tuple[str, ...] = ()
 
 
 @frozen
@@ -20,8 +41,8 @@ class Options:
     """What the command line, the environment and the API decide about a compilation.
 
     `positional` are `$1`…; `named` the texts after `--` (`--name` gives None). `environment` holds the `BPFTRACE_*`
-    and `PYTRACE_*` variables. `pid` is that of -p; `child_pid` and `child_path` belong to -c. `mode` is "" or "test"
-    or "bench".
+    and `PYTRACE_*` variables. `pid` is that of -p; `child_pid` and `child_path` belong to -c. `mode` is "", "test",
+    "bench" or "codegen". `surroundings` are those of a script that joins others in a session.
     """
 
     positional: tuple[str, ...] = ()
@@ -41,6 +62,7 @@ class Options:
     probe_filter: str | None = None
     mode: str = ""
     directory: str = "."
+    surroundings: Surroundings | None = None
 
 
 @frozen

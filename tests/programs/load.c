@@ -1,7 +1,8 @@
 /*
  * A load of known size: load MODE COUNT [THREADS]
  *
- *   getppid   COUNT system calls getppid in each thread, thread n bound to processor n
+ *   getppid   COUNT system calls getppid in each thread, thread n bound to processor n; with the arguments (number of
+ *             the call, number of the thread, 4242), which the kernel does not look at
  *   read      COUNT reads of 512 bytes from /dev/zero
  *   write     COUNT writes of 100 bytes to /dev/null
  *   open      COUNT times open and close /dev/null
@@ -52,7 +53,7 @@ static void *work(void *argument)
 
 	for (i = 0; i < count; i++) {
 		if (!strcmp(mode, "getppid"))
-			syscall(SYS_getppid);
+			syscall(SYS_getppid, i, thread, 4242);
 		else if (!strcmp(mode, "read"))
 			sum += read(fd, buffer, 512);
 		else if (!strcmp(mode, "write"))

@@ -10,6 +10,7 @@ from pytrace.diagnostics import Span
 from pytrace.frozen import replace
 from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
+from pytrace.semantics.similar import suggestion
 from pytrace.semantics.types import (
     I8,
     U64,
@@ -78,7 +79,9 @@ def _follow(t: ProbeTyper, pointer: core.Expr, node: tree.Member) -> core.Expr:
 def _record_member(t: ProbeTyper, obj: core.Expr, type_: Record, node: tree.Member) -> core.Expr:
     names = [name for name, _ in type_.fields]
     if node.name not in names:
-        return t.error(node.span, f"Record does not contain a field named '{node.name}'")
+        return t.error(
+            node.span, f"Record does not contain a field named '{node.name}'", hints=suggestion(node.name, names)
+        )
     return _member_at(obj, type_, names.index(node.name), node.span)
 
 
@@ -95,7 +98,8 @@ def _struct_member(t: ProbeTyper, obj: core.Expr, struct: Struct, node: tree.Mem
     field = definition.field(node.name) if definition else None
     if field is None:
         return t.error(
-            node.span, f"Struct/union of type '{struct}' does not contain a field named '{node.name}'"
+            node.span, f"Struct/union of type '{struct}' does not contain a field named '{node.name}'",
+            hints=suggestion(node.name, (f.name for f in definition.fields) if definition else ()),
         )
     if "percpu" in field.tags:
         return t.error(

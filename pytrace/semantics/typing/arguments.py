@@ -6,6 +6,7 @@ from pytrace.diagnostics import Span
 from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.provider import ContextField
 from pytrace.semantics import program as core
+from pytrace.semantics.similar import suggestion
 from pytrace.semantics.types import U32, U64, Context, Int, Pointer, Record, Space, Struct
 from pytrace.semantics.typing.lattice import with_space
 
@@ -44,7 +45,10 @@ def field(t: ProbeTyper, obj: core.Expr, name: str, span: Span) -> core.Expr:
         return t.error(span, "'args' builtin is not allowed in a for-loop")
     found = next((f for f in t.context.args or () if f.name == name), None)
     if found is None:
-        return t.error(span, f"Struct/union of type '{type_.struct}' does not contain a field named '{name}'")
+        hints = suggestion(name, (f.name for f in t.context.args or ()))
+        return t.error(
+            span, f"Struct/union of type '{type_.struct}' does not contain a field named '{name}'", hints=hints
+        )
     if name in t.context.refused:
         return t.error(span, "BPF does not support accessing common tracepoint fields")
     return context_value(found, span)

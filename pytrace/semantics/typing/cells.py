@@ -11,9 +11,9 @@ again, and as the previous result before that: types then travel along a chain o
 
 from __future__ import annotations
 
-from pytrace.frozen import field, record
+from pytrace.frozen import field, record, replace
 from pytrace.semantics.literals import Value
-from pytrace.semantics.types import I64, U64, UNKNOWN, Aggregate, Enum, Int, Pointer, Type, Unknown
+from pytrace.semantics.types import I64, U64, UNKNOWN, Aggregate, Enum, Int, Pointer, Tuple, Type, Unknown
 from pytrace.semantics.typing.lattice import exact, integral, join
 
 __all__ = ["Cell", "Pending", "Share"]
@@ -42,6 +42,8 @@ class Cell:
     """A type to be solved.
 
     `fixed` is a declared type, which sources must fit. `locked` is a type that a compile-time condition relied on.
+    `shared` tells that the fixed type is that of a map which others use too: sources may not widen it either.
+    `wide` makes integers take 64 bits: what others will store in a session is not known yet.
     `keeps_aggregates` tells a map's value, which may be an aggregation but not mix one with integers. `start` is the
     type that `++` begins with where nothing is assigned (maps).
     """
@@ -50,6 +52,8 @@ class Cell:
     keeps_aggregates: bool = False
     start: Type = UNKNOWN
     fixed: Type | None = None
+    shared: bool = False
+    wide: bool = False
     locked: Type | None = None
     type: Type = UNKNOWN
     published: dict[int, Share] = field(default_factory=dict)
@@ -148,7 +152,9 @@ class Cell:
         if isinstance(solved, (Int, Enum)):
             borrowed = integral(total.loans)
             solved = (join(solved, borrowed) or solved) if borrowed else solved
-        return _stepped(solved, total.steps, self.start) if total.steps else solved
+        if total.steps:
+            solved = _stepped(solved, total.steps, self.start)
+        return _widest(solved) if self.wide else solved
 
 
 def _merge(cell: Cell, share: Share, total: Share) -> Share:
@@ -175,6 +181,15 @@ def _borrow(a: Type, b: Type) -> Type:
         left, right = integral(a), integral(b)
         joined = join(left, right) if left and right else None
     return joined or a
+
+
+def _widest(type_: Type) -> Type:
+    match type_:
+        case Int():
+            return replace(type_, size=8)
+        case Tuple(elems=elems):
+            return Tuple(tuple(map(_widest, elems)))
+    return type_
 
 
 def _stepped(type_: Type, steps: frozenset[str], start: Type) -> Type:

@@ -20,6 +20,11 @@ def check(script: ScriptTyper, diagnostics: Diagnostics) -> None:
         value = state.value.final
         if state.declared is None or isinstance(value, Unknown):
             continue
+        shared = state.shared
+        if shared is not None and (shared.kind, shared.size) != (state.declared.kind, state.declared.size):
+            made = f"{shared.kind or 'hash'}({shared.size})"
+            diagnostics.error(state.declared.span, f"{shared.name} exists already, as {made}")
+            continue
         kind, per_cpu = state.declared.kind, isinstance(value, Aggregate)
         if (kind in PER_CPU) != per_cpu:
             diagnostics.error(

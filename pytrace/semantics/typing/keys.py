@@ -6,9 +6,9 @@ from pytrace.diagnostics import Span
 from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Aggregate, Context, Nothing, Record, Tuple, Type, Unknown, Void, members_of
+from pytrace.semantics.typing import sources
 from pytrace.semantics.typing.convert import convert
 from pytrace.semantics.typing.lattice import join, stored
-from pytrace.semantics.typing.sources import suits
 from pytrace.syntax import tree
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def key_of(t: ProbeTyper, state: MapState, node: tree.Expr, span: Span) -> core.
         return key
     type_ = t.type_in(cell)
     joined = join(type_, source)
-    if joined is None or (cell.locked is not None and joined != cell.locked):
+    if joined is None or sources.changes(cell, joined):
         return t.error(
             span,
             f"Argument mismatch for {state.name}: trying to access with arguments: '{key.type}' when map expects "
@@ -61,7 +61,7 @@ def key_of(t: ProbeTyper, state: MapState, node: tree.Expr, span: Span) -> core.
         )
     if isinstance(type_, Unknown):
         return key
-    if not suits(type_, source, key):
+    if not sources.suits(type_, source, key):
         return t.error(
             span,
             f"Type mismatch for {state.name}: trying to assign key of type '{key.type}' "

@@ -24,7 +24,7 @@ from pytrace.semantics.typing.lattice import known
 from pytrace.semantics.typing.probe import ProbeTyper
 from pytrace.semantics.typing.reachable import definitions
 from pytrace.semantics.typing.shapes import keyed_maps
-from pytrace.semantics.unit import Unit
+from pytrace.semantics.unit import SharedMap, Unit
 from pytrace.semantics.walk import code
 from pytrace.syntax import tree
 
@@ -43,7 +43,8 @@ NOBODY = -1
 class MapState:
     """A map of the script. `key` is None for a scalar map; `span` is its first use.
 
-    `known` tells that something stores into the map or reads a value of it, `written` that something stores.
+    `known` tells that something stores into the map or reads a value of it, `written` that something stores. `shared`
+    is the map of the session that it is, if it is one.
     """
 
     index: int
@@ -52,6 +53,7 @@ class MapState:
     key: Cell | None
     value: Cell
     declared: tree.MapDecl | None
+    shared: SharedMap | None = None
     known: bool = False
     written: bool = False
 
@@ -63,7 +65,10 @@ class ScriptTyper:
         self.unit = unit
         self.host: Host | None = unit.host
         self.maps: dict[str, MapState] = {}
-        self.strings: dict[str, int] = {}
+        around = unit.options.surroundings
+        self._in_session = around is not None
+        self._shared = around.maps if around is not None else {}
+        self.strings = {text: number for number, text in enumerate(around.strings)} if around is not None else {}
         self.space_unknown = False
         self._keyed = keyed_maps(code(unit))
         self._declared = {decl.name: decl for decl in reversed(unit.map_decls)}
@@ -94,15 +99,21 @@ class ScriptTyper:
         state = self.maps.get(node.name)
         if state is None:
             name = f"@{node.name}"
-            key = Cell(name) if node.name in self._keyed else None
-            value = Cell(name, keeps_aggregates=True, start=I64)
+            shared = self._shared.get(node.name)
+            if shared is not None:
+                key, value = _shared_cells(shared)
+            else:
+                key = Cell(name, wide=self._in_session) if node.name in self._keyed else None
+                value = Cell(name, keeps_aggregates=True, start=I64, wide=self._in_session)
             declared = self._declared.get(node.name)
-            state = self.maps[node.name] = MapState(len(self.maps), name, node.span, key, value, declared)
+            state = self.maps[node.name] = MapState(
+                len(self.maps), name, node.span, key, value, declared, shared, known=shared is not None
+            )
         return state
 
     def map_of(self, state: MapState, key: Type | None, value: Type) -> core.Map:
         """The map as code uses it, with the types that were found."""
-        declared = state.declared
+        declared = state.shared or state.declared
         size = declared.size if declared else 1 if key is None else self.unit.config.max_map_keys
         kind = declared.kind if declared else ""
         return core.Map(state.index, state.name, key, value, kind, size, state.span, state.written)
@@ -198,7 +209,7 @@ class ScriptTyper:
         structs, enums = definitions(probes, maps, self.unit.types)
         return core.Program(
             tuple(probes), maps, self.unit.config, tuple(self.strings), structs, enums, tuple(diagnostics.warnings),
-            self.unit.options.check_reads,
+            self.unit.options.check_reads, self.unit.options.surroundings is not None,
         )
 
     def _check_solved(self, diagnostics: Diagnostics) -> None:
@@ -214,6 +225,17 @@ class ScriptTyper:
             for number in sorted(self._unsolvable):
                 span = self.unit.probes[number].probe.span if number < self._probes else None
                 diagnostics.error(span, "Could not resolve the types of this probe")
+
+
+def _shared_cells(shared: SharedMap) -> tuple[Cell | None, Cell]:
+    """The types of a map that others use too."""
+    key = None
+    if shared.key is not None:
+        key = Cell(shared.name, fixed=shared.key, locked=shared.key, shared=True)
+    value = Cell(
+        shared.name, keeps_aggregates=True, start=I64, fixed=shared.value, locked=shared.value, shared=True
+    )
+    return key, value
 
 
 def _stored(typer: ProbeTyper) -> tuple[core.Var, ...]:

@@ -23,7 +23,7 @@ from pytrace.semantics.typing.lattice import fits, join, stored
 if TYPE_CHECKING:
     from pytrace.semantics.typing.probe import ProbeTyper
 
-__all__ = ["locked", "source", "suits"]
+__all__ = ["changes", "locked", "source", "suits"]
 
 
 def source(t: ProbeTyper, cell: Cell, type_: Type, span: Span, kind: str, value: core.Expr | None = None) -> bool:
@@ -38,14 +38,14 @@ def source(t: ProbeTyper, cell: Cell, type_: Type, span: Span, kind: str, value:
     have = t.type_in(cell)
     if isinstance(have, Unknown) or isinstance(type_, Unknown):
         return True
-    lock = cell.locked if cell.fixed is None else None
     joined = join(have, type_)
     if isinstance(have, Aggregate) != isinstance(type_, Aggregate):
         joined = None
-    if lock is not None and joined is not None and joined != lock:
+    widens = joined is not None and changes(cell, joined)
+    if widens and not cell.shared:
         locked(t, cell, type_, span)
         return False
-    if joined is None or not agreed or not suits(have, type_, value):
+    if joined is None or widens or not agreed or not suits(have, type_, value):
         t.error(
             span,
             f"Type mismatch for {cell.name}: trying to assign value of type '{type_}' "
@@ -63,6 +63,17 @@ def locked(t: ProbeTyper, cell: Cell, type_: Type, span: Span) -> core.Expr:
         "graph that was already resolved (e.g. `sizeof`, `typeinfo`, etc.). "
         f"The new type '{type_}' doesn't fit into the locked type '{cell.locked}'",
     )
+
+
+def changes(cell: Cell, joined: Type) -> bool:
+    """Whether a type differs from the one that is locked. In a map that others use too it is the size that counts:
+    integers of any sign are as well kept there."""
+    lock = cell.locked
+    if lock is None or (cell.fixed is not None and not cell.shared):
+        return False
+    if cell.shared and isinstance(lock, Int) and isinstance(joined, Int):
+        return joined.size != lock.size
+    return joined != lock
 
 
 def suits(have: Type, type_: Type, value: core.Expr | None) -> bool:
