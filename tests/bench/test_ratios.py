@@ -106,7 +106,7 @@ def test_a_second_run_costs_less_than_the_first(tmp_path: Path):
 def test_records_are_cheap_in_machine_code(load: Path, tmp_path: Path):
     """Against the same output made by Python, in a run that is long enough to be worth it."""
     program = 'tracepoint:syscalls:sys_enter_getppid /pid == cpid/ { printf("%d %s %d\\n", pid, comm, tid); }'
-    run = ("-e", program, "-c", f"{load} getppid {EVENTS} 1")
+    run = ("-e", program, "-c", f"{load} getppid {3 * EVENTS} 1")
     home = {"XDG_CACHE_HOME": str(tmp_path)}
     spent(*run, **home)  # the machine code is made, and kept
     native = min(spent(*run, **home) for _ in range(2))
