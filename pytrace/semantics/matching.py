@@ -8,6 +8,7 @@ are loaded differently, belong to different providers, or differ in what the bod
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Hashable
 
 from pytrace.diagnostics import Diagnostics
@@ -169,7 +170,11 @@ def _split(each: UnitProbe, unit: Unit, host: Host) -> list[UnitProbe]:
         return [each]
     uses = uses_of(each, unit)
     groups: dict[Hashable, list[Target]] = {}
+    # What a probe names twice runs its body twice; the kernel attaches a program to one event only once.
+    times: Counter[Target] = Counter()
     for target in each.targets:
-        key = (target.provider, PROVIDERS[target.provider].loading(target), uses.key(target, host))
+        place = replace(target, label="")
+        times[place] += 1
+        key = (target.provider, PROVIDERS[target.provider].loading(target), uses.key(target, host), times[place])
         groups.setdefault(key, []).append(target)
     return [replace(each, targets=tuple(group)) for group in groups.values()]

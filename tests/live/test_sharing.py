@@ -58,6 +58,12 @@ def test_fields_that_stand_alike_do_not_hinder_it() -> None:
     assert any(shared(each) for each in probes_of("t:syscalls:sys_enter_*", field="__syscall_nr"))
 
 
+def test_an_event_that_is_named_twice_runs_its_program_twice(pytrace, load):
+    script = f'tracepoint:syscalls:sys_enter_*,{GETPPID} /comm == "load"/ {{ @[probe] = count(); }}'
+    done = pytrace("-q", "-e", script, "-c", f"{load} getppid {CALLS} 1")
+    assert f"@[{GETPPID}]: {2 * CALLS}" in done.stdout.splitlines()
+
+
 def test_calls_are_counted_exactly(pytrace, load):
     script = 'tracepoint:syscalls:sys_enter_* /comm == "load"/ { @[probe] = count(); @n[args.__syscall_nr]++; }'
     done = pytrace("-q", "-e", script, "-c", f"{load} getppid {CALLS} 2")

@@ -27,6 +27,10 @@ def test_targets_share_a_program_by_default() -> None:
     assert programs("t:sched:sched_sw*") == [SWITCHES]
 
 
+def test_what_is_named_twice_has_two_programs() -> None:
+    assert programs("t:sched:sched_sw*,t:sched:sched_switch") == [SWITCHES, SWITCHES[1:]]
+
+
 def test_the_name_of_the_probe_splits_nothing() -> None:
     assert programs("t:sched:sched_sw*", identifier("probe"), identifier("comm")) == [SWITCHES]
 
