@@ -16,6 +16,7 @@ from functools import cache
 
 from pytrace.kernel.abi import syscall_number
 from pytrace.kernel.links import link_perf_event
+from pytrace.kernel.programs import prog_load
 from pytrace.kernel.syscall import BpfError, address, call
 
 __all__ = [
@@ -53,6 +54,8 @@ _SAMPLE_RAW = 1 << 10
 _BREAKPOINT_MODES = {"r": 1, "w": 2, "rw": 3, "x": 4}
 
 _NO_FD = 0xFFFFFFFF
+_NOTHING = bytes.fromhex("b700000000000000" "9500000000000000")
+"""A program that returns 0."""
 _NR_PERF_EVENT_OPEN = syscall_number("perf_event_open")
 
 
@@ -178,11 +181,18 @@ def kprobe_event(function: str | int, offset: int = 0, *, returns: bool = False)
 
 @cache
 def has_links() -> bool:
-    """Whether perf events take BPF links (Linux 5.15): with descriptors that do not exist, older kernels say EINVAL."""
+    """Whether perf events take BPF links (Linux 5.15). Asked with a program and an event that does not exist: older
+    kernels do not even look at the event, and say EINVAL."""
     try:
-        link_perf_event(_NO_FD, _NO_FD)
+        program = prog_load("tracepoint", _NOTHING, name="pytrace_probe")
+    except BpfError:
+        return True  # whoever loads a program learns why that fails
+    try:
+        link_perf_event(program, _NO_FD)
     except BpfError as error:
         return error.errno == errno.EBADF
+    finally:
+        os.close(program)
     return True
 
 
