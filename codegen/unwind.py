@@ -47,6 +47,7 @@ _IP, _EXACT, _BLOCK, _KEY, _FIRST, _RETURNS, _COUNT, _FAILURE, _WORK_SIZE = 128,
 # it knows nothing: it would follow a counter on the stack from step to step.
 _WORK, _SPANS, _FRAMES, _STATE_SIZE = 0, 8, 16, 24
 
+_ATTRIBUTES = 'nounwind "no-jump-tables"="true"'
 _PT_REGS = (80, 96, 88, 40, 104, 112, 32, 152, 72, 64, 56, 48, 24, 16, 8, 0)
 """Where struct pt_regs has the registers, by their DWARF numbers (arch/x86/include/asm/ptrace.h)."""
 _PT_REGS_IP = 128
@@ -150,7 +151,7 @@ def _step(module: Module, limit: int, frame: int, returns: tuple[int, ...]) -> s
     if not any(each.startswith(start) for each in module.functions):
         step = _Step(module, Builder(("index", "state"), lambda: module.features.fetching))
         step.build(limit, frame, returns)
-        module.functions.append(Frame(name, step.b, None, 0, step.state).text('nounwind "no-jump-tables"="true"', "", ""))
+        module.functions.append(Frame(name, step.b, None, 0, step.state).text(_ATTRIBUTES, "", ""))
     return name
 
 

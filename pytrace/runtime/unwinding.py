@@ -93,7 +93,8 @@ class Unwinding:
             if described is not None:
                 _append(spans, mapping, described)
         if len(spans) > SPANS:
-            self.notes.append(f"Process {pid} maps too much for dw_ustack: what is above {spans[SPANS - 1][0]:#x} is unknown")
+            end = spans[SPANS - 1][0]
+            self.notes.append(f"Process {pid} maps too much for dw_ustack: what is above {end:#x} is unknown")
             spans[SPANS - 1 :] = [(spans[SPANS - 1][0], 0, NO_TABLE)]
         self._store(self._pids_fd, pid, SPANS_SIZE, pack_spans(spans))
         return True
