@@ -52,11 +52,12 @@ def _join(functions: list[Function]) -> tuple[int, array[int], array[int]]:
             break
         if start > covered:
             append(covered, 0)
-        for n, (at, rule) in enumerate(found):
+        for n, (distance, rule) in enumerate(found):
             # Of two descriptions of one place, the one that came first is kept.
+            at = start + distance
             if at >= end:
                 break
-            if at >= covered or n + 1 == len(found) or found[n + 1][0] > covered:
+            if at >= covered or n + 1 == len(found) or start + found[n + 1][0] > covered:
                 covered = max(at, covered)
                 append(covered, rule)
         covered = end

@@ -30,8 +30,10 @@ from pytrace.kernel.frame_rules import (
 
 __all__ = ["FrameReader", "Function"]
 
+_Fields = tuple[int, int, int, int, tuple[int | None, ...], int, int | None]
+
 Function = tuple[int, int, list[tuple[int, int]]]
-"""Start and end of a function, and its rows: (address, number of a rule)."""
+"""Start and end of a function, and its rows: (bytes from the start, number of a rule)."""
 
 
 class _Common(NamedTuple):
@@ -70,6 +72,9 @@ class FrameReader:
         self.refused = 0
         self.rules = rules
         self._common: dict[int, _Common | None] = {}
+        self._numbers: dict[_Fields, int] = {}
+        self._programs: dict[tuple[_Common, bytes], list[tuple[int, int]]] = {}
+        """What programs were found to mean: many functions have the same one."""
 
     def functions(self) -> Iterator[Function]:
         """The functions that are described, in the order of the section."""
@@ -174,7 +179,7 @@ class FrameReader:
         elif augmentation:
             raise Refused("an augmentation")
         common = _Common(code_align, data_align, encoding, augmented, signal, version, _State(), segment)
-        state, _ = self._run(common, at, end, 0, None)
+        state, _ = self._run(common, at, end, None)
         return common._replace(state=state)
 
     def _function(self, common: _Common, at: int, end: int) -> Function | None:
@@ -186,37 +191,41 @@ class FrameReader:
             at += extra
         if not size or not start:  # a function that the linker dropped
             return None
-        rows: list[tuple[int, int]] = []
-        try:
-            if common.signal:
-                rows.append((start, self._number(SIGNAL if self._is_signal_frame(common, at, end) else NO_RULE)))
-            else:
-                state, place = self._run(common, at, end, start, rows)
-                rows.append((place, self._number(_rule(state))))
-        except (Refused, IndexError, struct.error):
-            self.refused += 1
-            rows = [(start, 0)]
+        key = common, self.data[at:end]
+        rows = self._programs.get(key)
+        if rows is None:
+            rows = []
+            try:
+                if common.signal:
+                    rows.append((0, self._number(SIGNAL if self._is_signal_frame(common, at, end) else NO_RULE)))
+                else:
+                    state, place = self._run(common, at, end, rows)
+                    rows.append((place, self._number(_rule(state))))
+            except (Refused, IndexError, struct.error):
+                self.refused += 1
+                rows = [(0, 0)]
+            self._programs[key] = rows
         return start, start + size, rows
 
     def _is_signal_frame(self, common: _Common, at: int, end: int) -> bool:
         """Whether the CFA is the stack pointer that the kernel saved, where it saves it: CFA = *(rsp + 160)."""
-        state, _ = self._run(common, at, end, 0, None, lenient=True)
+        state, _ = self._run(common, at, end, None, lenient=True)
         return (state.kind, state.register, state.offset, state.offset2) == (Kind.LOADED, STACK, 160, 0)
 
     def _number(self, rule: Rule) -> int:
         return self.rules.setdefault(rule, len(self.rules))
 
     def _run(
-        self, common: _Common, at: int, end: int, place: int, rows: list[tuple[int, int]] | None,
-        *, lenient: bool = False,
+        self, common: _Common, at: int, end: int, rows: list[tuple[int, int]] | None, *, lenient: bool = False
     ) -> tuple[_State, int]:
         """Runs the instructions from `at` to below `end`. What holds before each advance is appended to `rows`. Gives
-        the state at the end, and the address from which it holds. `lenient` passes over expressions for registers."""
+        the state at the end, and how far from the start that holds. `lenient` passes over expressions for
+        registers."""
         data, code_align, data_align = self.data, common.code_align, common.data_align
         kind, register, offset, offset2, saved_at_first, from_rbp, address = initial = common.state
         saved = list(saved_at_first)
         remembered = []
-        slots, number = _SLOT, self._number
+        place, slots, numbers = 0, _SLOT, self._numbers
         while at < end:
             op = data[at]
             at += 1
@@ -237,8 +246,11 @@ class FrameReader:
                     step = int.from_bytes(data[at : at + width], "little")
                     at += width
                 if rows is not None and step:
-                    state = _State(kind, register, offset, offset2, tuple(saved), from_rbp, address)
-                    rows.append((place, number(_rule(state))))
+                    fields = kind, register, offset, offset2, tuple(saved), from_rbp, address
+                    number = numbers.get(fields)
+                    if number is None:
+                        number = numbers[fields] = self._number(_rule(_State(*fields)))
+                    rows.append((place, number))
                 place += step * code_align
                 continue
             if high == 0xC0:  # DW_CFA_restore
@@ -279,11 +291,6 @@ class FrameReader:
                     offset, at = signed(data, at)
                     offset *= data_align
                     kind = self._plain(kind)
-                case 0x01:  # DW_CFA_set_loc
-                    if rows is not None:
-                        state = _State(kind, register, offset, offset2, tuple(saved), from_rbp, address)
-                        rows.append((place, number(_rule(state))))
-                    place, at = self._pointer(common.encoding, at)
                 case 0x2E:  # DW_CFA_GNU_args_size
                     _, at = unsigned(data, at)
                 case 0x05 | 0x11:  # DW_CFA_offset_extended, DW_CFA_offset_extended_sf
@@ -325,7 +332,7 @@ class FrameReader:
                         _, at = signed(data, at)
                     if not lenient and (which in slots or which == RETURN):
                         raise Refused("a rule of a rare kind")
-                case _:
+                case _:  # also DW_CFA_set_loc, which no compiler uses
                     raise Refused("an unknown instruction")
         return _State(kind, register, offset, offset2, tuple(saved), from_rbp, address), place
 
