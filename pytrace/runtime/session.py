@@ -47,8 +47,8 @@ class SessionOptions:
 
     `process` is that of -p, `child` that of -c. `format` is "text" or "json"; `mode` is "", "test" or "bench".
     `warnings` False silences warnings; `colour` is for messages. `notify` prints a line on stdout once everything is
-    attached. `verifier_logs` prints the verifier's logs on stdout. `cached` lets code for this machine, and unwind tables, be kept.
-    `dwarf_pids` are further processes whose stacks `dw_ustack` unwinds.
+    attached. `verifier_logs` prints the verifier's logs on stdout. `cached` lets code for this machine, and unwind
+    tables, be kept. `dwarf_pids` are further processes whose stacks `dw_ustack` unwinds.
     """
 
     process: Process | None = None
