@@ -97,7 +97,7 @@ class Unwinding(Memory):
             index = b.barrier(count)
 
             def mark() -> Value:
-                _write(b, b.gep(at, b.mul(index, frame)), frame, self.const(FAILED))
+                _write(b, _frame_at(b, at, index, limit, frame), frame, self.const(FAILED))
                 return b.add(index, 1)
 
             def maybe() -> Value:
@@ -132,6 +132,14 @@ def _add_maps(module: Module) -> None:
         module.add_map(MapImage(RULES, "array", 4, RULE_SIZE, MAX_RULES))
     for symbol in (PIDS, TABLES, RULES):
         module.map(symbol)
+
+
+def _frame_at(b: Builder, frames: Value, index: Value, limit: int, frame: int) -> Value:
+    """Where a frame is, whose index is known to be below the limit. The verifier learns it anew: LLVM compares one copy
+    of the index and uses another, which only newer verifiers (Linux 6.8) know to be the same."""
+    value = b.barrier(index)
+    bounded = b.select(b.ugt(value, limit - 1), b.const(limit - 1), value)
+    return b.gep(frames, b.mul(bounded, frame))
 
 
 def _write(b: Builder, at: Value, frame: int, address: Value) -> None:
@@ -205,7 +213,7 @@ class _Step:
         address = b.add(b.sub(ip, 1), exact)  # of the call, behind which its function may end
 
         def write(place: Value) -> None:
-            _write(b, b.gep(self._pointer(_FRAMES), b.mul(index, frame)), frame, place)
+            _write(b, _frame_at(b, self._pointer(_FRAMES), index, limit, frame), frame, place)
             b.store(b.add(index, 1), self.work, _COUNT, volatile=True)
 
         rule = self._rule(address)
