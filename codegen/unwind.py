@@ -199,7 +199,9 @@ class _Step:
             candidate = b.add(index, half)
             start = b.zext(b.load(type_, b.gep(starts, b.shl(candidate, shift)), volatile=True))
             below = b.and_(b.barrier(b.lshr(b.xor(b.barrier(b.sub(wanted, start)), -1), 63)), 1)
-            index = b.add(index, b.mul(below, half))
+            # Behind the barrier LLVM does not know that no bit is in both, and so does not make an OR of the addition,
+            # whose bounds verifiers before Linux 6.6 do not see.
+            index = b.add(index, b.barrier(b.mul(below, half)))
             half //= 2
         return index
 
