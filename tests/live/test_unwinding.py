@@ -62,7 +62,8 @@ def test_chains(pytrace: Pytrace, unwound: Path, mode: str, chain: list[str]):
 
 def test_the_frame_pointers_of_others_are_not_believed(pytrace: Pytrace, unwound: Path):
     """`ustack` sees less here: it is why there is `dw_ustack`."""
-    found = names(at_leaf(pytrace, unwound, "chain", "@[ustack] = count();"))
+    done = pytrace("-q", "-e", f"uprobe:{unwound}:leaf {{ @[ustack] = count(); }}", "-c", f"{unwound} chain")
+    found = names(done.stdout)
     assert found[:1] == ["leaf"] and found != ["leaf", "middle", "outer", "main", *BEGINNING]
 
 
