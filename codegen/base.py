@@ -12,6 +12,7 @@
 | `maps.py`, `map_calls.py`, `percpu.py` | maps of the script |
 | `records.py` | records for user space |
 | `statements.py`, `loops.py` | statements |
+| `unwind.py` | stacks by unwind tables |
 """
 
 from __future__ import annotations
@@ -274,6 +275,9 @@ class Base(ABC):
 
     @abstractmethod
     def equal(self, expr: core.Equal) -> Value: ...
+
+    @abstractmethod
+    def unwind(self, at: Value, limit: int, frame: int, process: Value, returns: tuple[int, ...]) -> Value: ...
 
     # debug locations
 

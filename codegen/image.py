@@ -40,8 +40,8 @@ class Relocation:
 @frozen
 class MapImage:
     """A BPF map to create. `initial` fills the single value of a data section. `script_map` is the index in
-    `Image.script_maps` of the script's map it stores, or -1. `inner`: for a map of maps, the bytes of the value of each,
-    which are arrays of one element."""
+    `Image.script_maps` of the script's map it stores, or -1. `inner`: for a map of maps, the bytes of
+    the value of each, which are arrays of one element."""
 
     symbol: str
     type: str

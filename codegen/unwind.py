@@ -47,6 +47,7 @@ _IP, _EXACT, _BLOCK, _KEY, _FIRST, _RETURNS, _COUNT, _FAILURE, _WORK_SIZE = 128,
 # it knows nothing: it would follow a counter on the stack from step to step.
 _WORK, _SPANS, _FRAMES, _STATE_SIZE = 0, 8, 16, 24
 
+_ATTRIBUTES = 'nounwind "no-jump-tables"="true"'
 _PT_REGS = (80, 96, 88, 40, 104, 112, 32, 152, 72, 64, 56, 48, 24, 16, 8, 0)
 """Where struct pt_regs has the registers, by their DWARF numbers (arch/x86/include/asm/ptrace.h)."""
 _PT_REGS_IP = 128
@@ -96,7 +97,7 @@ class Unwinding(Memory):
             index = b.barrier(count)
 
             def mark() -> Value:
-                _write(b, b.gep(at, b.mul(index, frame)), frame, self.const(FAILED))
+                _write(b, _frame_at(b, at, index, limit, frame), frame, self.const(FAILED))
                 return b.add(index, 1)
 
             def maybe() -> Value:
@@ -133,6 +134,14 @@ def _add_maps(module: Module) -> None:
         module.map(symbol)
 
 
+def _frame_at(b: Builder, frames: Value, index: Value, limit: int, frame: int) -> Value:
+    """Where a frame is, whose index is known to be below the limit. The verifier learns it anew: LLVM compares one copy
+    of the index and uses another, which only newer verifiers (Linux 6.8) know to be the same."""
+    value = b.barrier(index)
+    bounded = b.select(b.ugt(value, limit - 1), b.const(limit - 1), value)
+    return b.gep(frames, b.mul(bounded, frame))
+
+
 def _write(b: Builder, at: Value, frame: int, address: Value) -> None:
     if frame == 8:
         b.store(address, at)
@@ -150,7 +159,7 @@ def _step(module: Module, limit: int, frame: int, returns: tuple[int, ...]) -> s
     if not any(each.startswith(start) for each in module.functions):
         step = _Step(module, Builder(("index", "state"), lambda: module.features.fetching))
         step.build(limit, frame, returns)
-        module.functions.append(Frame(name, step.b, None, 0, step.state).text('nounwind "no-jump-tables"="true"', "", ""))
+        module.functions.append(Frame(name, step.b, None, 0, step.state).text(_ATTRIBUTES, "", ""))
     return name
 
 
@@ -190,7 +199,9 @@ class _Step:
             candidate = b.add(index, half)
             start = b.zext(b.load(type_, b.gep(starts, b.shl(candidate, shift)), volatile=True))
             below = b.and_(b.barrier(b.lshr(b.xor(b.barrier(b.sub(wanted, start)), -1), 63)), 1)
-            index = b.add(index, b.mul(below, half))
+            # Behind the barrier LLVM does not know that no bit is in both, and so does not make an OR of the addition,
+            # whose bounds verifiers before Linux 6.6 do not see.
+            index = b.add(index, b.barrier(b.mul(below, half)))
             half //= 2
         return index
 
@@ -204,7 +215,7 @@ class _Step:
         address = b.add(b.sub(ip, 1), exact)  # of the call, behind which its function may end
 
         def write(place: Value) -> None:
-            _write(b, b.gep(self._pointer(_FRAMES), b.mul(index, frame)), frame, place)
+            _write(b, _frame_at(b, self._pointer(_FRAMES), index, limit, frame), frame, place)
             b.store(b.add(index, 1), self.work, _COUNT, volatile=True)
 
         rule = self._rule(address)

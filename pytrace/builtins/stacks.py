@@ -74,8 +74,8 @@ def _fill_head(e: Emitter, namespace: Sequence[object], at: Value) -> Value:
 
 
 def _fill_stack(e: Emitter, call: core.Call, at: Value) -> None:
-    """The number of frames, whose stack it is, and the frames. What the kernel does not fill must be zero where stacks
-    are compared."""
+    """The number of frames, whose stack it is, and the frames. The kernel fills what is left over with zeros, as stacks
+    that are compared need it (__bpf_get_stack in kernel/bpf/stackmap.c)."""
     b, type_ = e.b, call.type
     assert isinstance(type_, Stack)
     user = type_.kind == "ustack"
@@ -91,8 +91,6 @@ def _fill_stack(e: Emitter, call: core.Call, at: Value) -> None:
     if not size:
         return
     frames = b.gep(at, head)
-    if e.strict:
-        e.zero(frames, size)
     length = e.helper("get_stack", e.context_pointer(), frames, size, flags)
 
     def failed() -> None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from pytrace.problem import Problem
 
 __all__ = [
-    "Elf", "ElfError", "ElfSymbol", "LoadableSegment", "all_functions", "build_id", "debug_paths", "find_library",
+    "Elf", "ElfError", "ElfSymbol", "LoadableSegment", "build_id", "find_library",
     "is_executable",
 ]
 
@@ -92,6 +92,11 @@ class Elf:
             self._sections = self._read_sections(sections, section_size, section_count, names)
         except (struct.error, IndexError, OverflowError) as error:
             raise ElfError(f"{path} is damaged: {error}") from error
+
+    @property
+    def contents(self) -> mmap.mmap | bytes:
+        """All bytes of the file."""
+        return self._data
 
     # --- tables -----------------------------------------------------------------------------------------------------
 
@@ -219,8 +224,8 @@ class Elf:
 
 
 def _contents(fd: int, status: os.stat_result, start: int, size: int) -> mmap.mmap | bytes:
-    """The bytes of a file, mapped. A file that an ordinary user may shorten while we look is read instead: touching what
-    is no longer there would end us."""
+    """The bytes of a file, mapped. A file that an ordinary user may shorten while we look is read instead: touching
+    what is no longer there would end us."""
     if status.st_uid in (0, os.geteuid()) and not status.st_mode & stat.S_IWOTH:
         return mmap.mmap(fd, size, mmap.MAP_PRIVATE, mmap.PROT_READ, offset=start)
     wanted = size or status.st_size - start
@@ -234,32 +239,6 @@ def _contents(fd: int, status: os.stat_result, start: int, size: int) -> mmap.mm
 
 
 _DEBUG_ROOT = "/usr/lib/debug"
-
-
-def debug_paths(elf: Elf) -> tuple[str, ...]:
-    """Where the symbols of a stripped file may be: by build id, then by the name in `.gnu_debuglink` (GDB manual,
-    Separate Debug Files). Nowhere else if it was not stripped."""
-    if elf.section(".symtab") is not None:
-        return ()
-    paths: tuple[str, ...] = ()
-    if identity := elf.build_id:
-        name = identity.hex()
-        paths = (f"{_DEBUG_ROOT}/.build-id/{name[:2]}/{name[2:]}.debug",)
-    if link := elf.section(".gnu_debuglink"):
-        name = os.fsdecode(link.partition(b"\0")[0])
-        folder = os.path.dirname(os.path.realpath(elf.path))
-        paths += (f"{folder}/{name}", f"{folder}/.debug/{name}", f"{_DEBUG_ROOT}{folder}/{name}")
-    return paths
-
-
-def all_functions(elf: Elf) -> list[ElfSymbol]:
-    """The function symbols of a file and of its separate debug file. Addresses are the same in both."""
-    for path in debug_paths(elf):
-        try:
-            return elf.functions() + Elf(path).functions()
-        except (OSError, ElfError, ValueError):
-            continue
-    return elf.functions()
 
 
 @cache

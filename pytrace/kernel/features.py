@@ -32,9 +32,9 @@ __all__ = [
 
 HELPERS = {
     "probe_read": 4, "probe_read_user": 112, "probe_read_kernel": 113, "ktime_get_boot_ns": 125, "ringbuf_output": 130,
-    "get_task_stack": 141, "d_path": 147, "get_current_task_btf": 158, "for_each_map_elem": 164, "snprintf": 165, "task_pt_regs": 175,
-    "get_func_ip": 173, "get_attach_cookie": 174, "loop": 181, "strncmp": 182, "get_func_arg": 183, "get_func_ret": 184,
-    "map_lookup_percpu_elem": 195, "ktime_get_tai_ns": 208,
+    "get_task_stack": 141, "d_path": 147, "get_current_task_btf": 158, "for_each_map_elem": 164, "snprintf": 165,
+    "get_func_ip": 173, "get_attach_cookie": 174, "task_pt_regs": 175, "loop": 181, "strncmp": 182,
+    "get_func_arg": 183, "get_func_ret": 184, "map_lookup_percpu_elem": 195, "ktime_get_tai_ns": 208,
 }
 """Numbers of the helpers that not every kernel has (include/uapi/linux/bpf.h)."""
 

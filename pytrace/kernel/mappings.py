@@ -2,8 +2,8 @@
 
 Paths that a process controls are never resolved from our root: symbolic links and `..` in them could lead anywhere.
 A mapped file is opened through its mapping (`/proc/PID/map_files`), which names the file itself, also when it was
-deleted, replaced, or never had a name. Where that is forbidden its path is resolved inside the root folder of the process,
-and must lead to the file that is mapped.
+deleted, replaced, or never had a name. Where that is forbidden its path is resolved inside the root folder of the
+process, and must lead to the file that is mapped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from pytrace.kernel.elf import Elf, ElfError
 
-__all__ = ["VDSO", "Mapping", "mappings", "open_elf_in_root", "open_in_root", "open_mapped", "vdso"]
+__all__ = ["VDSO", "Mapping", "elf_of", "mappings", "open_elf_in_root", "open_mapped", "open_under", "root_of", "vdso"]
 
 VDSO = "[vdso]"
 
@@ -56,18 +56,27 @@ def mappings(pid: int | str) -> list[Mapping]:
     return found
 
 
-def open_in_root(pid: int, path: str, *, links: bool = True) -> int:
-    """A descriptor of the file at an absolute path as the process sees it: symbolic links stay inside its root folder.
+def root_of(pid: int) -> int:
+    """A descriptor of a process's root folder, for `open_under`; it outlives the process. Raises `OSError`."""
+    return os.open(f"/proc/{pid}/root", os.O_PATH | os.O_CLOEXEC)
+
+
+def open_under(root: int, path: str, *, links: bool = True) -> int:
+    """A descriptor of the file at an absolute path as seen from a root folder, which symbolic links do not leave.
     Without `links` there must be none. Raises `OSError`."""
-    root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_CLOEXEC)
+    how = struct.pack("<QQQ", _QUIET, 0, _RESOLVE_IN_ROOT | (0 if links else _RESOLVE_NO_SYMLINKS))
+    name = os.fsencode(path.lstrip("/"))
+    fd = int(_libc.syscall(_OPENAT2, root, ctypes.c_char_p(name), ctypes.c_char_p(how), ctypes.c_size_t(len(how))))
+    if fd < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), path)
+    return fd
+
+
+def _open_in_root(pid: int, path: str) -> int:
+    root = root_of(pid)
     try:
-        how = struct.pack("<QQQ", _QUIET, 0, _RESOLVE_IN_ROOT | (0 if links else _RESOLVE_NO_SYMLINKS))
-        name = os.fsencode(path.lstrip("/"))
-        fd = int(_libc.syscall(_OPENAT2, root, ctypes.c_char_p(name), ctypes.c_char_p(how), ctypes.c_size_t(len(how))))
-        if fd < 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), path)
-        return fd
+        return open_under(root, path)
     finally:
         os.close(root)
 
@@ -87,7 +96,7 @@ def _elf(fd: int, path: str) -> Elf | None:
 def open_elf_in_root(pid: int, path: str) -> Elf | None:
     """The ELF file at an absolute path as the process sees it; None if there is none."""
     try:
-        return _elf(open_in_root(pid, path), path)
+        return _elf(_open_in_root(pid, path), path)
     except (OSError, ValueError):
         return None
 
@@ -102,7 +111,7 @@ def open_mapped(pid: int, mapping: Mapping) -> Elf | None:
         if path != mapping.path or not path.startswith("/"):
             return None
         try:
-            fd = open_in_root(pid, path)
+            fd = _open_in_root(pid, path)
         except (OSError, ValueError):
             return None
         if os.fstat(fd).st_ino != mapping.inode:
@@ -121,9 +130,18 @@ def vdso() -> Elf | None:
             with open("/proc/self/mem", "rb", buffering=0) as memory:
                 memory.seek(mapping.start)
                 image = memory.read(mapping.end - mapping.start)
-            fd = os.memfd_create("vdso", os.MFD_CLOEXEC)
-            os.write(fd, image)
         except OSError:
             return None
-        return _elf(fd, VDSO)
+        return elf_of(image, VDSO)
     return None
+
+
+def elf_of(image: bytes, path: str) -> Elf | None:
+    """The ELF file that has these contents; None if they are none."""
+    try:
+        fd = os.memfd_create("elf", os.MFD_CLOEXEC)
+        with open(fd, "wb", closefd=False) as file:
+            file.write(image)
+    except OSError:
+        return None
+    return _elf(fd, path)

@@ -68,7 +68,8 @@ def map_create(
 ) -> int:
     """Create a map; gives its file descriptor. Sizes in bytes; a ring buffer takes 0, 0 and its size as `max_entries`.
 
-    `inner_fd` is a map like those that a map of maps will hold. `name` is shortened to 15 characters, and characters that the kernel refuses become `_`. Raises `BpfError`.
+    `inner_fd` is a map like those that a map of maps will hold. `name` is shortened to 15 characters, and characters
+    that the kernel refuses become `_`. Raises `BpfError`.
     """
     kind = MapType.of(type)
     attr = bytearray(struct.pack(

@@ -5,8 +5,8 @@ descriptor that it never opened (`ModulePath::fd_` of src/cc/bcc_syms.h up to 0.
 any of ours, standard output among them.
 
 Addresses are found as a debugger finds them: the mapping gives the file and the position in it, the program headers
-turn the position into an address of the file, its symbol table names the function there. The table may stand in a
-separate debug file, found by build id or by `.gnu_debuglink`.
+turn the position into an address of the file, its symbol table names the function there. The table of a stripped file
+is looked for elsewhere (`debug_files.py`).
 """
 
 from __future__ import annotations
@@ -14,19 +14,23 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 import time
 from bisect import bisect_right
 from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
-from pytrace.kernel.elf import Elf, ElfSymbol, all_functions
-from pytrace.kernel.mappings import VDSO, Mapping, mappings, open_mapped, vdso
+from pytrace.kernel.debug_files import all_functions
+from pytrace.kernel.elf import Elf, ElfSymbol
+from pytrace.kernel.mappings import VDSO, Mapping, mappings, open_mapped, open_under, root_of, vdso
 
 __all__ = ["ProcessSymbols", "Resolved"]
 
 _REREAD = 0.1
 """Seconds for which the mappings of a process are believed."""
+_LISTING_AT_MOST = 1 << 28
+"""Bytes of a list of code made at run time; a longer one is not believed."""
 _BACK = 16
 """How many functions in front of an address may start behind the one that covers it (functions inside others)."""
 
@@ -82,7 +86,7 @@ class _File:
         if address is None:
             return None
         if self._functions is None:
-            self._functions = _Functions(all_functions(self.elf))
+            self._functions = _Functions(all_functions(self.elf, self._pid))
         found = self._functions.at(address)
         return (found, address - found.address) if found is not None else None
 
@@ -94,32 +98,59 @@ def _vdso_file() -> _File | None:
 
 
 class _Compiled:
-    """Code made at run time, as its maker lists it in a file: lines `START SIZE NAME`, in hex."""
+    """Code made at run time, as its maker lists it in /tmp/perf-PID.map: lines `START SIZE NAME`, in hex.
 
-    _LINE = re.compile(r"^([0-9a-fA-F]+) ([0-9a-fA-F]+) (.*)$", re.MULTILINE)
+    Anyone may make a file of that name in /tmp. It is believed only as a plain file, reached without symbolic links,
+    that belongs to the user of the process or to root, and that nobody else may write.
+    """
+
+    _LINE = re.compile(r"^([0-9a-fA-F]{1,16}) ([0-9a-fA-F]{1,16}) (.*)$", re.MULTILINE)
 
     def __init__(self, pid: int) -> None:
-        inside = pid
+        self._inside, self._users = pid, {0}
         with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-            ids = next((line.split() for line in file if line.startswith("NSpid:")), [])
-            inside = int(ids[-1]) if len(ids) > 1 else pid
-        self._paths = (f"/proc/{pid}/root/tmp/perf-{inside}.map", f"/tmp/perf-{pid}.map")
-        self._size = 0
+            for line in file:
+                name, *values = line.split()
+                if name == "NSpid:" and len(values) > 1:
+                    self._inside = int(values[-1])
+                elif name == "Uid:":
+                    self._users.update(map(int, values))
+        # Held open: the list is often read when the process has ended.
+        self._root = -1
+        with contextlib.suppress(OSError):
+            self._root = root_of(pid)
+        self._state: tuple[int, int, int] | None = None
         self._functions = _Functions(())
 
+    def close(self) -> None:
+        if self._root >= 0:
+            os.close(self._root)
+            self._root = -1
+
     def at(self, address: int) -> ElfSymbol | None:
-        for path in self._paths:
-            try:
-                size = os.stat(path).st_size
-                if size != self._size:
-                    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                        lines = self._LINE.findall(file.read())
-                    self._functions = _Functions(ElfSymbol(name, int(at, 16), int(n, 16)) for at, n, name in lines)
-                    self._size = size
-            except OSError:
-                continue
-            break
+        if self._root >= 0:
+            self._read()
         return self._functions.at(address)
+
+    def _read(self) -> None:
+        """Takes in the file, if it is there and has changed. What was read stays known when the process has ended."""
+        try:
+            fd = open_under(self._root, f"/tmp/perf-{self._inside}.map", links=False)
+        except OSError:
+            return
+        with open(fd, encoding="utf-8", errors="surrogateescape") as file:
+            status = os.fstat(fd)
+            state = status.st_ino, status.st_size, status.st_mtime_ns
+            believed = (
+                stat.S_ISREG(status.st_mode)
+                and status.st_uid in self._users
+                and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+                and status.st_size <= _LISTING_AT_MOST
+            )
+            if believed and state != self._state:
+                lines = self._LINE.findall(file.read(_LISTING_AT_MOST))
+                self._functions = _Functions(ElfSymbol(name, int(at, 16), int(size, 16)) for at, size, name in lines)
+                self._state = state
 
 
 class ProcessSymbols:
@@ -132,7 +163,7 @@ class ProcessSymbols:
         self.pid = pid
         self._mappings: list[Mapping] = []
         self._starts: list[int] = []
-        self._files: dict[str, _File | None] = {}
+        self._files: dict[tuple[str, int, int], _File | None] = {}
         self._compiled = _Compiled(pid)
         self._read = 0.0
         self.update()
@@ -144,12 +175,9 @@ class ProcessSymbols:
         if found and found != self._mappings:
             self._mappings, self._starts = found, [mapping.start for mapping in found]
             for mapping in found:
-                if mapping.path.startswith("/") and mapping.path not in self._files:
-                    self._files[mapping.path] = self._file(mapping)
-
-    def _file(self, mapping: Mapping) -> _File | None:
-        elf = open_mapped(self.pid, mapping)
-        return _File(elf, self.pid) if elf is not None else None
+                if mapping.inode and mapping[3:] not in self._files:
+                    elf = open_mapped(self.pid, mapping)
+                    self._files[mapping[3:]] = _File(elf, self.pid) if elf is not None else None
 
     def resolve(self, address: int, *, demangle: bool = True) -> Resolved | None:
         """The symbol that contains an address, or at least the mapped file; None for an address that is not mapped."""
@@ -160,7 +188,7 @@ class ProcessSymbols:
             return None
         mapping = self._mappings[n]
         offset = address - mapping.start + mapping.offset
-        file = _vdso_file() if mapping.path == VDSO else self._files.get(mapping.path)
+        file = _vdso_file() if mapping.path == VDSO else self._files.get(mapping[3:])
         found = file.at(offset) if file is not None else None
         if found is None and file is None and (compiled := self._compiled.at(address)) is not None:
             found = compiled, address - compiled.address
@@ -172,6 +200,7 @@ class ProcessSymbols:
     def close(self) -> None:
         """Forget everything."""
         self._mappings, self._starts, self._files = [], [], {}
+        self._compiled.close()
 
 
 @cache

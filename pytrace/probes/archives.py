@@ -1,6 +1,7 @@
 """Programs and libraries inside of zip archives, which Android maps and runs without unpacking: `ARCHIVE!/MEMBER`.
 
-Such a member is stored as it is, at the start of a page of the archive; a probe's place in it is a place in the archive.
+Such a member is stored as it is, at the start of a page of the archive; a probe's place in it is a place in the
+archive.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def _find(archive: str, state: FileState, name: str) -> Member:
         with zipfile.ZipFile(archive) as file:
             found = file.getinfo(name)
         if found.flag_bits & _ENCRYPTED or found.compress_type != _STORED:
-            raise ArchiveError(f"'{name}' is compressed or encrypted in {archive}: only what is stored as it is can be mapped")
+            raise ArchiveError(
+                f"'{name}' is compressed or encrypted in {archive}: only what is stored as it is can be mapped"
+            )
         with open(archive, "rb") as raw:
             raw.seek(found.header_offset)
             header = raw.read(_LOCAL_SIZE)
@@ -67,7 +70,9 @@ def _find(archive: str, state: FileState, name: str) -> Member:
     lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
     start = found.header_offset + _LOCAL_SIZE + lengths
     if start % mmap.PAGESIZE:
-        raise ArchiveError(f"'{name}' does not start at a page of {archive}: it cannot be mapped from there (zipalign -p)")
+        raise ArchiveError(
+            f"'{name}' does not start at a page of {archive}: it cannot be mapped from there (zipalign -p)"
+        )
     if start + found.file_size > state.size:
         raise ArchiveError(f"{archive} is damaged: '{name}' reaches beyond its end")
     return Member(archive, start, found.file_size)

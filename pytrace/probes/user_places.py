@@ -47,7 +47,7 @@ def open_elf(path: str) -> Elf | None:
 
 @lru_cache(maxsize=16)
 def _functions(elf: Elf) -> dict[str, ElfSymbol]:
-    from pytrace.kernel.elf import all_functions
+    from pytrace.kernel.debug_files import all_functions
 
     found: dict[str, ElfSymbol] = {}
     for symbol in all_functions(elf):
@@ -64,7 +64,7 @@ def functions(path: str) -> dict[str, ElfSymbol]:
 
 @lru_cache(maxsize=16)
 def _files(elf: Elf) -> tuple[str, ...]:
-    from pytrace.kernel.elf import debug_paths
+    from pytrace.kernel.debug_files import debug_paths
 
     return elf.path, *debug_paths(elf)
 

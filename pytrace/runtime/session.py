@@ -47,8 +47,8 @@ class SessionOptions:
 
     `process` is that of -p, `child` that of -c. `format` is "text" or "json"; `mode` is "", "test" or "bench".
     `warnings` False silences warnings; `colour` is for messages. `notify` prints a line on stdout once everything is
-    attached. `verifier_logs` prints the verifier's logs on stdout. `cached` lets code for this machine be kept.
-    `dwarf_pids` are further processes whose stacks `dw_ustack` unwinds.
+    attached. `verifier_logs` prints the verifier's logs on stdout. `cached` lets code for this machine, and unwind
+    tables, be kept. `dwarf_pids` are further processes whose stacks `dw_ustack` unwinds.
     """
 
     process: Process | None = None
@@ -171,10 +171,11 @@ class Session:
             if self._remembers:
                 self.resolver.remember(child.pid)
         if unwinds:
+            from pytrace.cache import Cache
             from pytrace.runtime.unwinding import Unwinding
 
             pids = dict.fromkeys((*((options.pid,) if options.pid is not None else ()), *options.dwarf_pids))
-            self.unwinding = Unwinding(loaded, tuple(pids))
+            self.unwinding = Unwinding(loaded, tuple(pids), Cache() if options.cached else None)
             self._warn_about_tables()
 
     def _look(self) -> None:

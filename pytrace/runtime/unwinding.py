@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import struct
+from array import array
 
+from pytrace.cache import Cache
 from pytrace.codegen.unwind_layout import (
     MAX_PROCESSES,
     MAX_RULES,
@@ -28,7 +30,7 @@ from pytrace.codegen.unwind_layout import (
 )
 from pytrace.frozen import frozen
 from pytrace.kernel import bpf
-from pytrace.kernel.call_frames import UnwindTable, unwind_table
+from pytrace.kernel.call_frames import Rule, UnwindTable, unwind_table
 from pytrace.kernel.elf import Elf, ElfError
 from pytrace.kernel.mappings import VDSO, Mapping, mappings, open_mapped, vdso
 from pytrace.runtime.errors import RunError
@@ -37,6 +39,8 @@ from pytrace.runtime.loading import Loaded
 __all__ = ["Unwinding"]
 
 _FIRST = bytes(4)
+_LARGE = 1 << 19
+"""Bytes of call frame information that take half a second."""
 
 
 @frozen
@@ -58,8 +62,9 @@ class _Described:
 class Unwinding:
     """The tables of some processes, as they are in the kernel."""
 
-    def __init__(self, loaded: Loaded, pids: tuple[int, ...]) -> None:
-        """Raises `RunError` if there are none, or too many."""
+    def __init__(self, loaded: Loaded, pids: tuple[int, ...], cache: Cache | None = None) -> None:
+        """`cache` keeps the tables of large files. Raises `RunError` if there are no processes, or too many."""
+        self._cache = cache
         self._pids_fd, self._tables_fd, self._rules_fd = (loaded.maps[name] for name in (PIDS, TABLES, RULES))
         self._rules: dict[bytes, int] = {}
         self._tables = 0
@@ -93,7 +98,8 @@ class Unwinding:
             if described is not None:
                 _append(spans, mapping, described)
         if len(spans) > SPANS:
-            self.notes.append(f"Process {pid} maps too much for dw_ustack: what is above {spans[SPANS - 1][0]:#x} is unknown")
+            end = spans[SPANS - 1][0]
+            self.notes.append(f"Process {pid} maps too much for dw_ustack: what is above {end:#x} is unknown")
             spans[SPANS - 1 :] = [(spans[SPANS - 1][0], 0, NO_TABLE)]
         self._store(self._pids_fd, pid, SPANS_SIZE, pack_spans(spans))
         return True
@@ -134,7 +140,7 @@ class Unwinding:
             self._files[key] = None
             elf = vdso() if key == VDSO else open_mapped(pid, mapping)
             try:
-                table = unwind_table(elf) if elf is not None else None
+                table = _table(elf, self._cache) if elf is not None else None
             except ElfError:
                 table = None
             if elf is not None and table is not None:
@@ -162,6 +168,23 @@ class Unwinding:
             pieces.append(_Piece(table.base + start, self._tables))
             self._tables += 1
         return pieces
+
+
+def _table(elf: Elf, cache: Cache | None) -> UnwindTable | None:
+    """The table of a file, from the cache if making it takes long."""
+    sections = [elf.section(name) or b"" for name in (".eh_frame", ".debug_frame")]
+    if cache is None or sum(map(len, sections)) < _LARGE:
+        return unwind_table(elf)
+    key = cache.key(("unwind table", str(elf.machine), str(elf.section_address(".eh_frame")), *sections))
+    match cache.load(key):
+        case (int(base), bytes(starts), bytes(rows), tuple(rules), int(refused)):
+            made = tuple(Rule(*rule) for rule in rules)
+            return UnwindTable(base, array("I", starts), array("I", rows), made, refused)
+    table = unwind_table(elf)
+    if table is not None:
+        plain = table.base, table.starts.tobytes(), table.rows.tobytes(), tuple(map(tuple, table.rules)), table.refused
+        cache.store(key, plain)
+    return table
 
 
 def _version(pid: int, mapping: Mapping) -> tuple[int, int]:

@@ -62,7 +62,9 @@ def test_chains(pytrace: Pytrace, unwound: Path, mode: str, chain: list[str]):
 
 def test_the_frame_pointers_of_others_are_not_believed(pytrace: Pytrace, unwound: Path):
     """`ustack` sees less here: it is why there is `dw_ustack`."""
-    assert names(at_leaf(pytrace, unwound, "chain", "@[ustack] = count();")) != ["leaf", "middle", "outer", "main", *BEGINNING]
+    done = pytrace("-q", "-e", f"uprobe:{unwound}:leaf {{ @[ustack] = count(); }}", "-c", f"{unwound} chain")
+    found = names(done.stdout)
+    assert found[:1] == ["leaf"] and found != ["leaf", "middle", "outer", "main", *BEGINNING]
 
 
 @pytest.mark.parametrize("mode", ["signal", "altstack"])
@@ -86,7 +88,9 @@ def test_called_back_from_a_library(pytrace: Pytrace, unwound: Path):
     assert any(name.startswith("qsort") for name in found)
 
 
-@pytest.mark.parametrize("flags", [["-static"], ["-no-pie"], ["-fno-asynchronous-unwind-tables", "-g"], ["-O3", "-flto"]])
+@pytest.mark.parametrize(
+    "flags", [["-static"], ["-no-pie"], ["-fno-asynchronous-unwind-tables", "-g"], ["-O3", "-flto"]]
+)
 def test_other_kinds_of_programs(pytrace: Pytrace, tmp_path: Path, flags: list[str]):
     """A static one, a fixed one, one with .debug_frame instead of .eh_frame."""
     found = names(at_leaf(pytrace, compile_unwound(tmp_path, *flags), "chain"))
@@ -116,8 +120,8 @@ def test_the_same_places_are_the_same_key(pytrace: Pytrace, unwound: Path):
 def test_uretprobes_on_the_way(pytrace: Pytrace, unwound: Path):
     """They replace return addresses on the stack; the kernel remembers the real ones."""
     program = (
-        f"{CONFIG} uretprobe:{unwound}:middle {{ @r = count(); }} uretprobe:{unwound}:outer {{ @o[dw_ustack] = count(); }} "
-        f"uprobe:{unwound}:leaf {{ @[dw_ustack] = count(); }}"
+        f"{CONFIG} uretprobe:{unwound}:middle {{ @r = count(); }} "
+        f"uretprobe:{unwound}:outer {{ @o[dw_ustack] = count(); }} uprobe:{unwound}:leaf {{ @[dw_ustack] = count(); }}"
     )
     done = pytrace("-q", "-e", program, "-c", f"{unwound} chain")
     inner, outer = done.stdout.split("@o[")
@@ -183,7 +187,7 @@ def test_another_process(pytrace: Pytrace, unwound: Path):
     """One without tables: a warning, and no frames."""
     program = f"{CONFIG} begin {{ print(len(dw_ustack)); exit(); }} uprobe:{unwound}:leaf {{ }}"
     done = pytrace("-q", "-e", program, "--dwarf-pid", str(os.getpid()))
-    assert "No DWARF unwind data available for this process. Use -p or --dwarf-pid to specify target PIDs." in done.stderr
+    assert "WARNING: No DWARF unwind data available for this process. Use -p or --dwarf-pid to" in done.stderr
     assert done.stdout.startswith("0\n")
 
 
@@ -209,7 +213,10 @@ def test_code_that_nobody_describes(pytrace: Pytrace, tmp_path: Path):
     )
     program = tmp_path / "bare"
     subprocess.run(
-        ["gcc", "-O2", "-fomit-frame-pointer", "-fno-asynchronous-unwind-tables", "-fno-exceptions", "-o", program, source],
+        [
+            "gcc", "-O2", "-fomit-frame-pointer", "-fno-asynchronous-unwind-tables", "-fno-exceptions", "-o", program,
+            source,
+        ],
         check=True,
     )
     out = at_leaf(pytrace, program, "", "@[dw_ustack] = count();")
@@ -218,9 +225,10 @@ def test_code_that_nobody_describes(pytrace: Pytrace, tmp_path: Path):
 
 def test_nothing_is_left_behind(pytrace: Pytrace, unwound: Path):
     """A child whose loader is being watched when we are stopped does not stay stopped."""
+    program = f"{CONFIG} uprobe:{unwound}:leaf {{ @[dw_ustack] = count(); }}"
     with subprocess.Popen(
-        [sys.executable, "-m", "pytrace", "-q", "-e", f"{CONFIG} uprobe:{unwound}:leaf {{ @[dw_ustack] = count(); }}", "-c",
-         f"{unwound} many"], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "pytrace", "-q", "-e", program, "-c", f"{unwound} many"], cwd=ROOT,
+        stdout=subprocess.PIPE, text=True,
     ) as process:
         time.sleep(1.5)
         process.send_signal(signal.SIGINT)

@@ -95,7 +95,7 @@ def test_counting(pytrace: Pytrace, library: bytes, tmp_path: Path):
     script.write_text(
         "import ctypes\n"
         "libc = ctypes.CDLL(None)\nlibc.mmap.restype = ctypes.c_void_p\n"
-        "libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]\n"
+        "libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]\n"
         f"file = open({str(path)!r}, 'rb')\nfd = file.fileno()\n"
         f"page = libc.mmap(None, 4096, 5, 2, fd, {(found.start + place) & ~4095})\n"
         f"triple = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(page + {(found.start + place) & 4095})\n"
