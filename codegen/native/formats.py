@@ -157,7 +157,7 @@ class Format:
             case "p":
                 value = self._whole(Int(1, False) if isinstance(type_, Bool) else type_, at)
                 return self._pointer(value, self.b.select(self.b.eq(value, 0), 0, self.b.const(2)), padding, to)
-        return self._default(type_, padding, at, to)
+        return self._default(type_, padding, "+" in flags, at, to)
 
     def _whole(self, type_: Type, at: Value) -> Value:
         """A scalar in 64 bits."""
@@ -208,8 +208,8 @@ class Format:
             prefix, b.const(padding.width), b.const(padding.how),
         )  # fmt: skip
 
-    def _default(self, type_: Type, padding: _Padding, at: Value, to: Value) -> Value:
-        """`%s`: the text of a value by its type."""
+    def _default(self, type_: Type, padding: _Padding, plus: bool, at: Value, to: Value) -> Value:
+        """`%s`: the text of a value by its type. With `plus`, signed numbers have a sign in any case."""
         b = self.b
         match type_:
             case Str(size=size):
@@ -222,19 +222,19 @@ class Format:
             case Pointer():
                 return self._pointer(self._whole(type_, at), b.const(2), padding, to)
             case Tuple(elems=elems):
-                return self._several(b"(", b", ", b")", offsets_of(type_), elems, None, at, to)
+                return self._several(b"(", b", ", b")", offsets_of(type_), elems, None, plus, at, to)
             case Record(fields=members):
                 names = [b"." + name.encode("latin-1") + b" = " for name, _ in members]
-                return self._several(b"{ ", b", ", b" }", offsets_of(type_), members_of(type_), names, at, to)
+                return self._several(b"{ ", b", ", b" }", offsets_of(type_), members_of(type_), names, plus, at, to)
             case Array(elem=elem, count=count):
                 offsets = [size_of(elem) * index for index in range(count)]
-                return self._several(b"[", b",", b"]", offsets, [elem] * count, None, at, to)
+                return self._several(b"[", b",", b"]", offsets, [elem] * count, None, plus, at, to)
         assert isinstance(type_, Int)
-        return self._decimal(self._whole(type_, at), type_.signed, False, padding, to)
+        return self._decimal(self._whole(type_, at), type_.signed, plus and type_.signed, padding, to)
 
     def _several(
         self, before: bytes, between: bytes, after: bytes, offsets: Sequence[int], types: Sequence[Type],
-        names: Sequence[bytes] | None, at: Value, to: Value,
+        names: Sequence[bytes] | None, plus: bool, at: Value, to: Value,
     ) -> Value:  # fmt: skip
         """The default texts of members, with what stands around them. Without members a record is `{}`."""
         if names is not None and not names:
@@ -242,7 +242,7 @@ class Format:
         for index, (offset, type_) in enumerate(zip(offsets, types, strict=True)):
             name = names[index] if names is not None else b""
             to = self.literal((between if index else before) + name, to)
-            to = self._default(type_, _padding("", 0), self.b.gep(at, offset), to)
+            to = self._default(type_, _padding("", 0), plus, self.b.gep(at, offset), to)
         return self.literal(after if types else before + after, to)
 
     def _text(self, at: Value, size: Value, trailer: bytes, padding: _Padding, to: Value) -> Value:
