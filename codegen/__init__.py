@@ -14,6 +14,7 @@ Read it along the way of the data:
 | `llvm.py` | text to object file |
 | `elf.py`, `link.py`, `btf_out.py` | object file to programs |
 | `disasm.py` | bytecode to text |
+| `native/` | from record layouts to code for this processor that formats records |
 
 A cached script is run without any of it: only `image` and `plain` are imported then.
 """

@@ -61,8 +61,8 @@ class Module:
     """Whether the module at hand needs the function that counts lost records."""
     counts_lost: bool = False
     """Whether any module does."""
-    losses: list[Loss] = field(default_factory=list)
-    """What is counted besides the records of each program."""
+    losses: dict[Loss, int] = field(default_factory=dict)
+    """What is counted besides the records of each program, in order, each with the number of its counter."""
     deleted_from: set[int] = field(default_factory=set)
     """Indices of the maps from which the script deletes keys."""
     split: frozenset[int] = frozenset()
@@ -77,6 +77,7 @@ class Module:
     _rodata: bytearray = field(default_factory=bytearray)
     _constants: dict[tuple[bytes, int], int] = field(default_factory=dict)
     _zeros: int = 0
+    _record_losses: int = 0
     _seen: dict[tuple[str, int, int, int], int] = field(default_factory=dict)
 
     @property
@@ -161,14 +162,14 @@ class Module:
         """The number of the counter for a loss (`Loss`); the first ones are those of the programs' records."""
         name, line, column = span.source.name, *span.source.position(span.start)
         loss = Loss(kind, subject, f"{name}:{line}:{column}" if kind not in OF_MAPS else "")
-        if loss not in self.losses:
-            self.losses.append(loss)
-        return self.record_losses + self.losses.index(loss)
+        return self.losses.setdefault(loss, self.record_losses + len(self.losses))
 
     @property
     def record_losses(self) -> int:
         """How many counters there are for lost records: one for each program, by its number."""
-        return max(probe.order for probe in self.program.probes) + 1
+        if not self._record_losses:
+            self._record_losses = max(probe.order for probe in self.program.probes) + 1
+        return self._record_losses
 
     # debug locations
 

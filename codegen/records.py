@@ -77,28 +77,30 @@ class Records(MapCalls):
     def record(self, index: int, size: int, urgent: bool, fill: Callable[[Value], None]) -> None:
         """Reserves a record, fills it with `fill(record)` and submits it; counts it as lost if there is no room."""
         b = self.b
+        if b.closed:
+            return
         passed = self._passed() if urgent else None
-
-        def room(record: Value) -> None:
-            b.store(self.const(index, "i32"), record)
-            if passed is not None:
-                b.store(passed, record, 8)
-            fill(record)
-            self.b.call_helper(HELPERS["ringbuf_submit"], (record, self.const(0)), "void")
-
-        def attempt(urgent: bool, otherwise: Callable[[], None]) -> None:
-            record = self._reserve(urgent, size)
-            self.when(b.is_null(record), otherwise, lambda: room(record))
-
-        def lose() -> None:
-            self._count_loss(self.const(self.probe.order))
-
-        # Each pointer is filled where it was found not to be null: Linux 6.1 forgets that when two of them meet, and
-        # takes the record for one that was never given back.
+        full, room, done = b.block("full"), b.block("room"), b.block("done")
+        record = self._reserve(urgent, size)
+        first, second = b.current, b.block("second")
+        b.cond_br(b.is_null(record), second if urgent else full, room)
         if urgent:
-            attempt(True, lambda: attempt(False, lose))
-        else:
-            attempt(False, lose)
+            # The other ring's record is looked at by itself: to older verifiers, one that was found to be there could
+            # be missing again.
+            b.place(second)
+            other = self._reserve(False, size)
+            b.cond_br(b.is_null(other), full, room)
+        b.place(full)
+        self._count_loss(self.const(self.probe.order))
+        b.br(done)
+        b.place(room)
+        if urgent:
+            record = b.phi((record, first), (other, second))
+            b.store(passed or self.const(0), record, 8)
+        b.store(self.const(index, "i32"), record)
+        fill(record)
+        self.b.call_helper(HELPERS["ringbuf_submit"], (record, self.const(0)), "void")
+        b.place(done)
 
     def _passed(self) -> Value:
         """How many bytes were ever reserved in the ring of records. To be asked before the urgent record is reserved:

@@ -197,6 +197,7 @@ def usage() -> str:
         "ENVIRONMENT:",
         "    BPFTRACE_<NAME>, PYTRACE_<NAME>    set a configuration variable, such as BPFTRACE_MAX_STRLEN",
         "    BPFTRACE_COLOR                     auto, always or never; NO_COLOR is heeded too",
+        "    PYTRACE_NATIVE=0                   format all records in Python, without machine code",
         "",
         "EXAMPLES:",
         "    pytrace -e 'tracepoint:syscalls:sys_enter_openat { printf(\"%s %s\\n\", comm, str(args.filename)); }'",

@@ -16,10 +16,9 @@ from collections.abc import Sequence
 from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import Value
 from pytrace.codegen.image import Action
-from pytrace.codegen.native.formats import Fields, Format, Piece, fits, most_bytes, pieces_of
+from pytrace.codegen.native.formats import Fields, Format, Piece, fits, has_text, most_bytes, pieces_of
 from pytrace.codegen.native.library import LIBRARY, SLACK, TABLES
 from pytrace.frozen import frozen
-from pytrace.semantics.types import Bool, Int, Pointer, Str
 
 __all__ = ["END", "FULL", "PYTHON", "STATE", "Source", "native_source"]
 
@@ -66,7 +65,7 @@ def _format_of(action: Action) -> tuple[Sequence[Piece], Fields] | None:
     if action.kind == "printf":
         pieces, whole = pieces_of(action.static)
         return (pieces, fields) if whole and fits(pieces, fields) else None
-    if action.kind == "print" and isinstance(fields[0][1], Int | Bool | Pointer | Str):
+    if action.kind == "print" and has_text(fields[0][1]):
         return (("conv", "", 0, "", "s", 0), b"\n"), fields
     return None
 

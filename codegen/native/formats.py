@@ -13,14 +13,29 @@ from pytrace.codegen.emitter import Value
 from pytrace.codegen.native.library import LOWER, UPPER
 from pytrace.frozen import frozen
 from pytrace.hints import cast
-from pytrace.semantics.types import Bool, Enum, Int, Pointer, Str, Type, size_of
+from pytrace.semantics.types import (
+    Array,
+    Bool,
+    Enum,
+    Int,
+    Pointer,
+    Record,
+    Str,
+    Tuple,
+    Type,
+    members_of,
+    offsets_of,
+    size_of,
+)
 
-__all__ = ["Format", "Literals", "fits", "most_bytes"]
+__all__ = ["Format", "Literals", "fits", "has_text", "most_bytes"]
 
 _WIDTHS = {"hh": 1, "h": 2, "": 4, "l": 8}
 """Bytes that a length means."""
 _LONGEST = 24
 """Bytes of the longest number: 22 octal digits and a prefix."""
+_UNROLLED = 16
+"""Arrays of more elements are Python's."""
 _NARROW = 1 << 16
 """A format that pads to more than this is Python's."""
 
@@ -28,6 +43,30 @@ Piece = bytes | tuple[str, str, int, str, str, int]
 Fields = Sequence[tuple[int, Type]]
 Literals = Callable[[bytes], Value]
 """Gives the address of constant bytes."""
+
+
+def has_text(type_: Type) -> bool:
+    """Whether the default text of a value can be made here: of numbers, strings, and what is put together from them."""
+    match type_:
+        case Tuple() | Record():
+            return all(map(has_text, members_of(type_)))
+        case Array(elem=elem, count=count):
+            return count <= _UNROLLED and has_text(elem)
+    return isinstance(type_, Int | Bool | Pointer | Str)
+
+
+def _longest_text(type_: Type, trailer: int) -> int:
+    """How long that text can get, with what separates it from the next."""
+    match type_:
+        case Str(size=size):
+            return size + trailer + 2
+        case Record(fields=members):
+            return 4 + sum(len(name) + 4 + _longest_text(member, trailer) for name, member in members)
+        case Tuple(elems=elems):
+            return 2 + sum(_longest_text(member, trailer) for member in elems)
+        case Array(elem=elem, count=count):
+            return 2 + count * _longest_text(elem, trailer)
+    return _LONGEST
 
 
 def _scalar(type_: Type) -> bool:
@@ -39,7 +78,8 @@ def _conversion_fits(piece: tuple[str, str, int, str, str, int], type_: Type) ->
     if width > _NARROW:
         return False
     if conversion == "s":
-        return isinstance(type_, Int | Bool | Pointer | Str)
+        # Padding goes to the first piece of a value made of several: Python knows how.
+        return has_text(type_) and (not width or not isinstance(type_, Tuple | Record | Array))
     return conversion in ("d", "u", "o", "x", "X", "c", "p") and _scalar(type_)
 
 
@@ -55,9 +95,7 @@ def most_bytes(pieces: Sequence[Piece], fields: Fields, trailer: int) -> int:
         if isinstance(piece, bytes):
             total += len(piece)
             continue
-        type_ = fields[piece[5]][1]
-        longest = size_of(type_) + trailer if isinstance(type_, Str) else _LONGEST
-        total += max(longest, piece[2])
+        total += max(_longest_text(fields[piece[5]][1], trailer), piece[2])
     return total
 
 
@@ -73,7 +111,7 @@ def _padding(flags: str, width: int) -> _Padding:
 
 
 class Format:
-    """Writes one format. `tables` is the address of the library's tables, `trailer` marks a string that was cut."""
+    """Writes formats. `tables` is the address of the library's tables, `trailer` marks a string that was cut."""
 
     def __init__(self, b: Builder, tables: Value, literals: Literals, trailer: bytes) -> None:
         self.b = b
@@ -119,7 +157,7 @@ class Format:
             case "p":
                 value = self._whole(Int(1, False) if isinstance(type_, Bool) else type_, at)
                 return self._pointer(value, self.b.select(self.b.eq(value, 0), 0, self.b.const(2)), padding, to)
-        return self._default(type_, padding, at, to)
+        return self._default(type_, padding, "+" in flags, at, to)
 
     def _whole(self, type_: Type, at: Value) -> Value:
         """A scalar in 64 bits."""
@@ -170,8 +208,8 @@ class Format:
             prefix, b.const(padding.width), b.const(padding.how),
         )  # fmt: skip
 
-    def _default(self, type_: Type, padding: _Padding, at: Value, to: Value) -> Value:
-        """`%s`: the text of a value by its type."""
+    def _default(self, type_: Type, padding: _Padding, plus: bool, at: Value, to: Value) -> Value:
+        """`%s`: the text of a value by its type. With `plus`, signed numbers have a sign in any case."""
         b = self.b
         match type_:
             case Str(size=size):
@@ -183,8 +221,29 @@ class Format:
                 return self._text(word, b.select(true, b.const(4), b.const(5)), b"", padding, to)
             case Pointer():
                 return self._pointer(self._whole(type_, at), b.const(2), padding, to)
+            case Tuple(elems=elems):
+                return self._several(b"(", b", ", b")", offsets_of(type_), elems, None, plus, at, to)
+            case Record(fields=members):
+                names = [b"." + name.encode("latin-1") + b" = " for name, _ in members]
+                return self._several(b"{ ", b", ", b" }", offsets_of(type_), members_of(type_), names, plus, at, to)
+            case Array(elem=elem, count=count):
+                offsets = [size_of(elem) * index for index in range(count)]
+                return self._several(b"[", b",", b"]", offsets, [elem] * count, None, plus, at, to)
         assert isinstance(type_, Int)
-        return self._decimal(self._whole(type_, at), type_.signed, False, padding, to)
+        return self._decimal(self._whole(type_, at), type_.signed, plus and type_.signed, padding, to)
+
+    def _several(
+        self, before: bytes, between: bytes, after: bytes, offsets: Sequence[int], types: Sequence[Type],
+        names: Sequence[bytes] | None, plus: bool, at: Value, to: Value,
+    ) -> Value:  # fmt: skip
+        """The default texts of members, with what stands around them. Without members a record is `{}`."""
+        if names is not None and not names:
+            return self.literal(b"{}", to)
+        for index, (offset, type_) in enumerate(zip(offsets, types, strict=True)):
+            name = names[index] if names is not None else b""
+            to = self.literal((between if index else before) + name, to)
+            to = self._default(type_, _padding("", 0), plus, self.b.gep(at, offset), to)
+        return self.literal(after if types else before + after, to)
 
     def _text(self, at: Value, size: Value, trailer: bytes, padding: _Padding, to: Value) -> Value:
         b = self.b

@@ -1,7 +1,8 @@
 """Records to text by machine code (`codegen/native`), for scripts that print much.
 
 Most scripts never need it, so nothing is spent on it until a run has handled many records in Python. Then the code is
-taken from the cache, or compiled in a thread while the run goes on, and kept. `PYTRACE_NATIVE=0` does without.
+looked for in the cache; where it is not there it is compiled, after still more records, in a thread while the run goes
+on, and kept. `PYTRACE_NATIVE=0` does without.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from pytrace.kernel.ring import RingReader
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytrace.cache import Cache
     from pytrace.output.streams import Output
 
 __all__ = ["Acceleration", "NativeText"]
 
+_MANY = 20_000
+"""Records in Python's hands after which compiling pays: it takes as long as these."""
 _ROOM = 1 << 18
 """Bytes of text that are made before they are written."""
 _END, _FULL, _PYTHON = 0, 1, 2
@@ -76,8 +80,9 @@ class NativeText:
 
 
 class Acceleration:
-    """Gets a run its `NativeText`, in a thread. `cached` is whether code may be kept and taken from the cache;
-    `tell` gets a remark when there is none to be had."""
+    """Gets a run its `NativeText`, in threads: from the cache, or, when that has none and there were many more records,
+    from LLVM. `cached` is whether code may be taken from the cache and kept; `tell` gets a remark when there is none to
+    be had."""
 
     def __init__(
         self, image: Image, output: Output, ring: RingReader, *, json: bool, cached: bool, tell: Callable[[str], None]
@@ -88,59 +93,79 @@ class Acceleration:
         self._json = json
         self._cached = cached
         self._tell = tell
+        self._left = _MANY
         self._compiled: Compiled | None = None
         self._error = ""
         self._text: NativeText | None = None
-        self._busy: _thread.LockType | None = _thread.allocate_lock()
-        self._busy.acquire()
-        try:
-            _thread.start_new_thread(self._obtain, (self._busy,))
-        except RuntimeError:  # there are as many threads as there may be
-            self._busy = None
+        self._work: Callable[[], Compiled | None] | None = self._look if cached else self._compile
+        self._busy: _thread.LockType | None = None
+        if cached:
+            self._start()
 
-    def result(self) -> NativeText | None:
-        """What handles records, once that is ready."""
+    def result(self, records: int) -> NativeText | None:
+        """What handles records from now on, once that is ready. `records` are those that Python handled."""
+        self._left -= records
         if self._busy is not None and not self._busy.locked():
             self._busy = None
             self._finish()
+        if self._busy is None and self._work is not None and self._left <= 0:
+            self._start()
         return self._text
 
-    def _obtain(self, busy: _thread.LockType) -> None:
-        """In a thread: the code from the cache, or from LLVM."""
+    def _start(self) -> None:
+        """Starts the next work."""
+        busy, work, self._work = _thread.allocate_lock(), self._work, None
+        assert work is not None
+        busy.acquire()
         try:
-            self._compiled = self._from_cache() if self._cached else self._compile()
+            _thread.start_new_thread(self._do, (work, busy))
+            self._busy = busy
+        except RuntimeError:  # there are as many threads as there may be
+            self._busy = None
+
+    def _do(self, work: Callable[[], Compiled | None], busy: _thread.LockType) -> None:
+        """In a thread."""
+        try:
+            self._compiled = work()
         except (RuntimeError, ValueError, OSError, ImportError) as error:
             self._error = str(error)
         finally:
             busy.release()
 
-    def _from_cache(self) -> Compiled:
+    def _key(self) -> tuple[Cache, str]:
         from pytrace.cache import Cache
 
         cache = Cache()
-        key = cache.key((
+        return cache, cache.key((
             "native", os.uname().machine, str(self._json), self._image.config.str_trunc_trailer,
             repr([(action.kind, action.static, action.layout) for action in self._image.actions]),
         ))  # fmt: skip
+
+    def _look(self) -> Compiled | None:
+        cache, key = self._key()
         found = cache.load(key)
-        if isinstance(found, tuple):
-            return found
-        compiled = self._compile()
-        cache.store(key, compiled)
-        return compiled
+        return found if isinstance(found, tuple) else None
 
     def _compile(self) -> Compiled:
         from pytrace.codegen.native.compile import compile_native
 
         trailer = self._image.config.str_trunc_trailer.encode("latin-1")
-        return compile_native(self._image.actions, trailer, json=self._json)
+        compiled = compile_native(self._image.actions, trailer, json=self._json)
+        if self._cached:
+            cache, key = self._key()
+            cache.store(key, compiled)
+        return compiled
 
     def _finish(self) -> None:
-        if self._compiled is not None and self._compiled[0]:
+        """At the end of a work."""
+        compiled, self._compiled = self._compiled, None
+        if compiled is not None and compiled[0]:
             try:
-                self._text = NativeText(self._compiled, self._ring, self._output)
+                self._text = NativeText(compiled, self._ring, self._output)
             except OSError as error:
                 self._error = error.strerror or str(error)
+        elif compiled is None and not self._error:
+            self._work = self._compile  # it was not in the cache
         if self._error:
             self._tell(f"Records are formatted in Python: {self._error}")
 

@@ -29,7 +29,7 @@ BATCH = 4096
 NATIVE_BATCH = 1 << 16
 """The same where machine code handles them."""
 HOT = 2000
-"""Records after which a script is worth compiling for: what Python handles in a few milliseconds."""
+"""Records after which it is worth to look for machine code: what Python handles in a few milliseconds."""
 _FEW = 8
 """Records between two for Python for which it is worth to go back to machine code each time."""
 
@@ -86,7 +86,7 @@ class Stream:
                 return None
             self._hot -= len(records)
             if self._hot <= 0 and self.accelerate is not None:
-                self._speed_up(self.accelerate, ring)
+                self._speed_up(self.accelerate, ring, len(records))
             return len(records)
         left = most
         while True:
@@ -100,10 +100,10 @@ class Stream:
                 return None
             left -= len(records)
 
-    def _speed_up(self, accelerate: Callable[[RingReader], Acceleration], ring: RingReader) -> None:
+    def _speed_up(self, accelerate: Callable[[RingReader], Acceleration], ring: RingReader, records: int) -> None:
         if self._acceleration is None:
             self._acceleration = accelerate(ring)
-        self._native = self._acceleration.result()
+        self._native = self._acceleration.result(records)
 
     def _look(self) -> bool:
         """Takes what is in the control ring. False if one of its records is still being written: its place is not known

@@ -25,12 +25,32 @@ from pytrace.runtime.maps import MapStore
 from pytrace.runtime.native import NativeText
 from pytrace.runtime.stream import Stream
 from pytrace.semantics.configuration import Config
-from pytrace.semantics.types import BOOL, I64, Array, Bool, Int, Pointer, Str, Type, size_of
+from pytrace.semantics.types import (
+    BOOL,
+    I64,
+    Array,
+    Bool,
+    Int,
+    Pointer,
+    Record,
+    Str,
+    Tuple,
+    Type,
+    members_of,
+    offsets_of,
+    size_of,
+)
 from tests.kernel.test_ring import DISCARDED, SIZE, FakeRing
 from tests.output.common import COLOUR, text_values
 
 INTS = tuple(Int(size, signed) for size in (1, 2, 4, 8) for signed in (False, True))
-TYPES: tuple[Type, ...] = (*INTS, BOOL, COLOUR, Pointer(I64), Str(1), Str(7), Str(8), Str(16), Str(65))
+SIMPLE: tuple[Type, ...] = (*INTS, BOOL, COLOUR, Pointer(I64), Str(1), Str(7), Str(8), Str(16), Str(65))
+PAIR = Tuple((I64, Str(8)))
+TOGETHER: tuple[Type, ...] = (
+    PAIR, Tuple((BOOL,)), Tuple((PAIR, Int(1, False), PAIR)), Record((("a", I64), ("long_name", PAIR))), Record(()),
+    Array(Int(2, True), 5), Array(Str(3), 2), Tuple((Array(PAIR, 2), Record((("x", BOOL),)))),
+)  # fmt: skip
+TYPES = SIMPLE + TOGETHER
 NUMBERS = (0, 1, 9, 10, 99, 100, 127, 128, 255, 999, 1000, 65535, 1 << 31, (1 << 31) - 1, 1 << 63, (1 << 64) - 1)
 PLACE = Place("test", 1, 1, (("test:1:1-2", ""),))
 TRAILER = b".."
@@ -59,6 +79,13 @@ def random_value(chance: random.Random, type_: Type) -> bytes:
             return (text + b"\0" + chance.randbytes(size))[:size]  # what is behind the NUL is anything
         case Bool():
             return bytes([chance.randrange(2)])
+        case Tuple() | Record():
+            data = bytearray(chance.randbytes(size))
+            for offset, member in zip(offsets_of(type_), members_of(type_), strict=True):
+                data[offset : offset + size_of(member)] = random_value(chance, member)
+            return bytes(data)
+        case Array(elem=elem, count=count):
+            return b"".join(random_value(chance, elem) for _ in range(count))
     number = chance.choice((*NUMBERS, chance.getrandbits(64), -1, -chance.getrandbits(40)))
     return (number & (1 << 8 * size) - 1).to_bytes(size, "little")
 
@@ -70,7 +97,7 @@ def random_format(chance: random.Random) -> tuple[tuple[object, ...], tuple[Type
         if chance.random() < 0.7:
             pieces.append(bytes(chance.choices(range(32, 127), k=chance.choice((1, 2, 8, 9, 40)))))
         type_ = chance.choice(TYPES)
-        if isinstance(type_, Str):
+        if isinstance(type_, Str) or type_ in TOGETHER:
             conversion = "s"
         elif type_ == COLOUR:
             conversion = chance.choice("duoxXcp")
@@ -152,8 +179,8 @@ def test_printed_values():
 
 
 def test_records_for_python_keep_their_place():
-    """A pair of numbers is Python's, a number is not: both print in the order of the ring."""
-    pair = formatted((("conv", "", 0, "", "s", 0), b"\n"), (Array(I64, 2),))
+    """Wide padding of an array is Python's, a number is not: both print in the order of the ring."""
+    pair = formatted((("conv", "", 1, "", "s", 0), b"\n"), (Array(I64, 2),))
     one = formatted((("conv", "", 0, "l", "d", 0), b"\n"), (I64,))
     chance = random.Random(2)
     records = [
@@ -195,7 +222,7 @@ def test_json_is_json():
 
 
 def test_what_is_not_worth_it_is_not_compiled():
-    pair = formatted((("conv", "", 0, "", "s", 0), b"\n"), (Array(I64, 2),))
+    pair = formatted((("conv", "", 0, "", "s", 0), b"\n"), (Array(I64, 200),))
     assert compile_native((pair,), TRAILER)[0] == b""
     assert compile_native((), TRAILER)[0] == b""
 

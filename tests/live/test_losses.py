@@ -55,6 +55,8 @@ def attached(process: subprocess.Popen[bytes]) -> None:
     """Waits until the tracer says that it is."""
     assert process.stderr is not None
     line = process.stderr.readline()
+    while line.startswith(b"Trying"):
+        line = process.stderr.readline()
     assert line.startswith(b"Attached"), line + process.stderr.read()
 
 
@@ -293,3 +295,35 @@ def test_the_summary_in_json(pytrace: Run):
         "runs_skipped": {}, "symbols_given_up": 0,
     }  # fmt: skip
     assert '"losses"' not in pytrace("-f", "json", "-e", program).stdout
+
+
+def test_a_later_run_needs_no_compiler(load: Path, tmp_path: Path):
+    """What was compiled for the records of a script is kept with it; nothing is written that others could change."""
+    events = 120_000
+    broken = tmp_path / "broken" / "llvmlite"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('it is not here')")
+    without = {"PYTHONPATH": f"{broken.parent}:{ROOT}"}
+
+    def run(*options: str, **environment: str) -> str:
+        output = tmp_path / "out"
+        script = EVENT + "{" + LINES + "}"
+        environment["XDG_CACHE_HOME"] = str(tmp_path)
+        with open(output, "wb") as file, tracing(script, file, *options, **environment) as p:
+            attached(p)
+            subprocess.run([load, "getppid", str(events)], check=True)
+            p.send_signal(signal.SIGINT)
+            assert p.wait(timeout=30) == 0
+            assert calls(output.read_bytes()) == {0: list(range(events))}
+            return rest(p)
+
+    run()
+    entries = sorted((tmp_path / "pytrace").iterdir(), key=lambda entry: entry.stat().st_size)
+    assert len(entries) == 2
+    assert all(entry.stat().st_mode & 0o077 == 0 for entry in entries)
+    assert "formatted in Python" not in run("-v", **without)
+    (machine_code,) = [entry for entry in entries if b"raw_syscalls" not in entry.read_bytes()]
+    machine_code.unlink()
+    assert "Records are formatted in Python: it is not here" in run("-v", **without)
+    machine_code.write_bytes(b"anything")
+    assert "Records are formatted in Python: it is not here" in run("-v", **without)
