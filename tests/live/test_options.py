@@ -15,6 +15,7 @@ from tests.conftest import Done
 pytestmark = pytest.mark.live
 
 Run = Callable[..., Done]
+_MODES = "'codegen', 'compiler-bench', 'bench', 'test' or 'format'"
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ Run = Callable[..., Done]
         (["-k", "-k"], "USAGE: -k can be given once only; it covers map lookups and probe reads.", True),
         (["-k", "--no-warnings"], "USAGE: -k conflicts with --no-warnings", True),
         (["-p", "1", "-c", "/bin/true"], "USAGE: Cannot use both -c and -p.", True),
-        (["--mode", "nope"], "USAGE: --mode can only be 'codegen', 'compiler-bench', 'bench', 'test' or 'format'.", True),
+        (["--mode", "nope"], f"USAGE: --mode can only be {_MODES}.", True),
         (["--test", "--bench"], "USAGE: --bench conflicts with existing --mode", True),
         (["--mode", "test", "--fmt"], "USAGE: --fmt conflicts with existing --mode", True),
         (
@@ -40,7 +41,8 @@ Run = Callable[..., Done]
         (["-p", "4194304"], "Failed to attach to pid: Unable to open pidfd (No such process)", False),
         (
             ["-c", "/nonexistent/x"],
-            "Failed to fork child: Path '/nonexistent/x' does not exist or is not executable (No such file or directory)",
+            "Failed to fork child: Path '/nonexistent/x' does not exist or is not executable "
+            "(No such file or directory)",
             False,
         ),
     ],
@@ -89,8 +91,8 @@ def test_include_dir(pytrace: Run, tmp_path: Path):
 
 
 def test_options_without_effect(pytrace: Run):
-    given = ["--usdt-file-activation", "-b", "--btf", "--verify-llvm-ir", "--debuginfo", "/nonexistent", "--dwarf-pid", "1"]
-    assert pytrace("-q", *given, "-e", "begin { print(1); }").stdout == "1\n\n\n"
+    given = ["--usdt-file-activation", "-b", "--btf", "--verify-llvm-ir", "--debuginfo", "/nonexistent"]
+    assert pytrace("-q", *given, "--dwarf-pid", "1", "-e", "begin { print(1); }").stdout == "1\n\n\n"
 
 
 def test_traceable_functions(pytrace: Run, tmp_path: Path):
@@ -107,8 +109,11 @@ def test_verbose(pytrace: Run):
     done = pytrace("-v", "-e", script)
     assert done.stdout == "1\n2\n\n\n"
     assert done.stderr.splitlines() == [
-        "Attaching 'begin' probe", "Trying to attach probe: interval:ms:1", "Attached 3 probes", "Attaching 'end' probe",
-    ]  # fmt: skip
+        "Attaching 'begin' probe",
+        "Trying to attach probe: interval:ms:1",
+        "Attached 3 probes",
+        "Attaching 'end' probe",
+    ]
 
 
 def test_verbose_tells_how_the_child_ended(pytrace: Run):
