@@ -55,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
     except OSError as error:
-        os.write(2, f"ERROR: {error.strerror or error}\n".encode("utf-8", "replace"))
+        about = f"{error.filename}: " if isinstance(error.filename, str) else ""
+        os.write(2, f"ERROR: {about}{error.strerror or error}\n".encode("utf-8", "replace"))
         return 1
     finally:
         if collects:

@@ -41,6 +41,7 @@ def _components() -> dict[str, str]:
         "LLVM": _llvm(),
         "llvmlite": _package("llvmlite"),
         "lark": _package("lark"),
+        "pyelftools": _package("pyelftools"),
         "libbpf": _libbpf(),
     }
 

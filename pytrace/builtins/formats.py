@@ -37,7 +37,7 @@ MAX_ARGUMENTS = 128
 """Of a formatting function, its format included."""
 
 _SPECIFIER = re.compile(
-    rb"%(-?\+? ?#?0?)(\d*|\*)(?:\.(?:\d*|\*))?([hlLjzt]*)(gr|r[xh]?|[diuoxXcpseEfFgGaAn%])"
+    rb"%(-?\+? ?#?0?)(\d*|\*)(?:\.(?:\d+|\*))?([hlLjzt]*)(gr|r[xh]?|[diuoxXcpseEfFgGaAn%])"
 )
 _LENGTHS = {"hh": "hh", "h": "h", "l": "l", "ll": "l", "j": "l", "z": "l", "t": "l"}
 _REFUSED = frozenset("eEfFgGaAn")

@@ -43,8 +43,9 @@ def aggregation_of(type_: Aggregate) -> Aggregation:
 def _rank(type_: Type) -> Callable[[Any], Any] | None:
     """What keys of a type are ordered by; None: by themselves. What has no order of its own is equal."""
     match type_:
-        case Int(size=8, signed=False):
-            return lambda key: key - (1 << 64) if key >> 63 else key
+        case Int(size=size, signed=False):
+            half, whole = 1 << 8 * size - 1, 1 << 8 * size
+            return lambda key: key - whole if key >= half else key
         case Tuple() | Record():
             ranks = [_rank(member) for member in members_of(type_)]
             if not any(ranks):

@@ -52,7 +52,7 @@ class TextMaps:
             )
         if type_.name == "tseries":
             newest = newest_interval(contents)
-            return lambda value: b":\n%s\n" % self._series(type_, value, newest)
+            return lambda value: b":\n" + self._series(type_, value, newest)
         shown = aggregation_of(type_).shown
         line = b": { .count = %d, .average = %d, .total = %d }\n" if type_.name == "stats" else b": %d\n"
         return lambda value: line % shown(type_, value, div)
@@ -63,4 +63,5 @@ class TextMaps:
         aggregation = aggregation_of(type_)
         assert isinstance(aggregation, Tseries)
         rows = [(start - self.tai_offset, shown) for start, shown in aggregation.rows(type_, value, newest)]
-        return time_series(rows, signed=type_.signed)
+        # Only a chart has an empty line behind it.
+        return time_series(rows, signed=type_.signed) + (b"\n" if rows else b"")
