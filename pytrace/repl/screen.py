@@ -110,7 +110,8 @@ class Screen:
         blocks = tuple(
             BlockInfo(number, live.text, live.state) for number, live in list(engine.blocks.items())
         )
-        return Context(maps, blocks, COMMANDS, unsafe=engine.compiler.options.unsafe, pid=engine.pid)
+        preamble = "".join(f"{text}\n" for _, text in engine.compiler.definitions)
+        return Context(maps, blocks, COMMANDS, engine.compiler.options.unsafe, engine.pid, preamble)
 
     def _once(self) -> bool:
         """One entry; False when the user leaves."""

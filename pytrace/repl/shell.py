@@ -16,6 +16,7 @@ from pytrace.hints import Protocol
 from pytrace.problem import Problem
 from pytrace.repl.block import LiveBlock
 from pytrace.repl.engine import Engine, Interrupted, Rejected, Unknown
+from pytrace.repl.tables import shown
 from pytrace.repl.trickle import harmless
 from pytrace.repl.views import View
 from pytrace.runtime.errors import RunError
@@ -126,6 +127,12 @@ class Shell:
 
     def block(self, text: str, name: str = "", positional: tuple[str, ...] = ()) -> None:
         """Adds a block, or puts it in the place of the one that is being edited."""
+        from pytrace.repl.definitions import defined
+
+        if names := defined(text):
+            self.engine.define(text)
+            self.say(f"defined {', '.join(map(shown, names))}")
+            return
         began = time.monotonic()
         number, self.editing = self.editing, 0
         if number:
