@@ -366,8 +366,8 @@ def give_up_capabilities() -> None:
 
 def test_without_privileges_there_is_one_line():
     done = subprocess.run(
-        [sys.executable, "-m", "pytrace", "--repl"], cwd=ROOT, input="= 1\n", capture_output=True, text=True, timeout=50,
-        preexec_fn=give_up_capabilities, check=False,
+        [sys.executable, "-m", "pytrace", "--repl"], cwd=ROOT, input="= 1\n", capture_output=True, text=True,
+        timeout=50, preexec_fn=give_up_capabilities, check=False,
     )
     assert done.returncode == 1 and done.stdout == ""
     assert re.fullmatch(r"ERROR: Missing CAP_\w+ capability, please run pytrace as the root user.\n", done.stderr)
