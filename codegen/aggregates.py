@@ -8,9 +8,9 @@ from pytrace.codegen.expressions import Expressions, narrow
 from pytrace.codegen.layout import align_up, memory_type
 from pytrace.frozen import frozen
 from pytrace.semantics import program as core
-from pytrace.semantics.types import Array, Record, Str, Tuple, members_of, offsets_of, size_of
+from pytrace.semantics.types import Array, Record, Str, Struct, Tuple, members_of, offsets_of, size_of
 
-__all__ = ["Aggregates", "Held"]
+__all__ = ["Aggregates", "Held", "is_raw_text"]
 
 
 @frozen
@@ -18,6 +18,14 @@ class Held(core.Expr):
     """A value that was evaluated already and is in memory."""
 
     pointer: Value
+
+
+def is_raw_text(expr: core.Expr) -> bool:
+    """Whether a string is a member of a struct, as which it was copied with whatever stands behind its NUL."""
+    value = expr
+    while isinstance(value, core.Part | core.Element):
+        value = value.value
+    return value is not expr and isinstance(expr.type, Str) and isinstance(value.type, Struct)
 
 
 class Aggregates(Expressions):
@@ -105,6 +113,8 @@ class Aggregates(Expressions):
                     fill(self, expr, at)
             case _:
                 self.copy(at, self.place(expr), size)
+                if self.strict and is_raw_text(expr):
+                    self.end_string(at, size)
 
     def _make(self, expr: core.MakeTuple, at: Value) -> None:
         """The members in their order, and zeros in the gaps between them."""
@@ -133,6 +143,8 @@ class Aggregates(Expressions):
             self.copy(at, self.place(value), taken)
             if taken < size:
                 self.zero(self.b.gep(at, taken), size - taken)
+            if self.strict and is_raw_text(value):
+                self.end_string(at, size)
 
     def _spread(self, value: Value, expr: core.Expr, size: int, at: Value) -> None:
         """The bytes of a scalar, zero-filled or cut."""

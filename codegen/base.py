@@ -44,6 +44,7 @@ class Base(ABC):
     context: ProbeContext
     exclusive: bool
     strict: bool
+    short: int
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Base(ABC):
         self.b = frame.b
         self.exclusive = False
         self.strict = True
+        self.short = 0
         self.updaters = updaters
         """For each map that aggregates: whether its updates are exclusive (`Emitter.exclusive`)."""
         self.subprogram = module.subprogram(frame.name)
@@ -152,6 +154,10 @@ class Base(ABC):
     def zero(self, at: Value, size: int) -> None: ...
 
     @abstractmethod
+    def end_string(self, at: Value, size: int) -> None:
+        """Zeroes what stands behind the NUL of a string."""
+
+    @abstractmethod
     def copy(self, to: Value, source: Value, size: int, align: int = 1) -> None: ...
 
     @abstractmethod
@@ -211,6 +217,13 @@ class Base(ABC):
 
     @abstractmethod
     def report(self, error: str, span: Span, helper: str = "", retcode: Value | None = None) -> None: ...
+
+    @abstractmethod
+    def lose(self, kind: str, subject: str, span: Span) -> None: ...
+
+    @abstractmethod
+    def refuse(self, map_: core.Map, result: Value, span: Span) -> None:
+        """Counts and reports an update that a map refused, with the helper's result (i64)."""
 
     @abstractmethod
     def check(self, result: Value, helper: str, span: Span) -> None: ...

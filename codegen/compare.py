@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from pytrace.codegen.aggregates import Aggregates
 from pytrace.codegen.builder import truth
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.layout import pieces
+from pytrace.codegen.memory import HIGHS, ONES
 from pytrace.codegen.visit import is_pure
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Buffer, Record, Str, Tuple, Type, members_of, offsets_of, size_of
@@ -16,11 +18,21 @@ __all__ = ["Comparison"]
 
 UNROLLED = 64
 """Up to so many bytes are compared without a loop."""
-ONES, HIGHS = 0x0101010101010101, 0x8080808080808080
 
 
 class Comparison(Aggregates):
+    @contextmanager
+    def strictly(self) -> Iterator[None]:
+        """What is built inside is compared, so no byte of it may be left to chance."""
+        before, self.strict = self.strict, True
+        yield
+        self.strict = before
+
     def equal(self, expr: core.Equal) -> Value:
+        with self.strictly():
+            return self._equal(expr)
+
+    def _equal(self, expr: core.Equal) -> Value:
         left, right = expr.left, expr.right
         if isinstance(left, core.Text) and not isinstance(right, core.Text):
             left, right = right, left  # a constant has no effects, so the order does not matter

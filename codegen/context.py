@@ -17,6 +17,13 @@ __all__ = ["Context", "is_address"]
 _READ = {Space.KERNEL: "probe_read_kernel", Space.USER: "probe_read_user", Space.NONE: "probe_read"}
 """Where the space is not known: what works on machines whose kernel and user addresses do not overlap."""
 
+CALLS = 1024
+"""More than the numbers of system calls; the last one is none's."""
+CALL_NUMBER = 8
+"""Where the record of `raw_syscalls` has it."""
+COMPAT = 2
+"""TS_COMPAT (arch/x86/include/asm/thread_info.h)."""
+
 DIRECT = 64
 """Up to so many bytes are loaded from the context piece by piece."""
 
@@ -43,7 +50,13 @@ class Context(Base):
         b, size = self.b, size_of(expr.type)
         if size > DIRECT:
             self.read(at, size, b.gep(self.context_pointer(), expr.offset), Space.KERNEL, expr.span)
-            return
+        else:
+            self._load_context(expr, size, at)
+        if self.strict and isinstance(expr.type, Str):
+            self.end_string(at, size)
+
+    def _load_context(self, expr: core.ContextRead, size: int, at: Value) -> None:
+        b = self.b
         context = Value(self.context_pointer().text, "ptr", ANYWHERE)
         for offset, width in pieces(expr.offset + size, 8, expr.offset):
             value = b.load(f"i{8 * width}", context, offset, volatile=True)
@@ -68,9 +81,38 @@ class Context(Base):
         return self.b.load("i64", self.b.gep(table, self.b.shl(self._target(), 3)))
 
     def _target(self) -> Value:
-        """Which of the targets fired: the number that the probe was attached with."""
+        """Which of the targets fired: the number that the probe was attached with, or where many share an event, that
+        of the system call in its record."""
+        if self.probe.targets[0].number("shared"):
+            return self.clamp(self.b.sub(self._by_number(), 1), len(self.probe.targets) - 1)
         cookie = self.helper("get_attach_cookie", self.context_pointer())
         return self.clamp(cookie, len(self.probe.targets) - 1)
+
+    def _by_number(self) -> Value:
+        """The target of the system call that a shared record tells of, counted from 1; 0 if it has none."""
+        b = self.b
+        table = [0] * CALLS
+        for count, target in enumerate(self.probe.targets, 1):
+            table[target.number("number")] = count
+        slot = Value(self.context_pointer().text, "ptr", ANYWHERE)
+        number = b.barrier(b.load("i64", slot, CALL_NUMBER, volatile=True))
+        beyond = b.ugt(number, CALLS - 1)
+        places = self.module.rodata(struct.pack(f"<{CALLS}H", *table), 8)
+        place = b.load("i16", b.gep(places, b.shl(b.select(beyond, self.const(CALLS - 1), number), 1)))
+        return b.zext(place)
+
+    def only_shared(self) -> None:
+        """Ends the program unless one of the targets fired that share an event: a call of a 64-bit program."""
+        b = self.b
+        self.when(b.eq(self._by_number(), 0), self.leave)
+        task = b.inttoptr(self.helper("get_current_task_btf"))
+        status = b.load("i32", task, self.probe.targets[0].number("status"), volatile=True)
+        self.when(b.ne(b.and_(status, COMPAT), 0), self.leave)
+
+    def only_with(self, subject: int) -> None:
+        """Ends the program if the pointer at an offset of the context is null."""
+        slot = Value(self.context_pointer().text, "ptr", ANYWHERE)
+        self.when(self.b.eq(self.b.load("i64", slot, subject, volatile=True), 0), self.leave)
 
     def probe_name(self, expr: core.ProbeName) -> Value:
         """The name of the target that fired, as a pointer."""
@@ -116,6 +158,11 @@ class Context(Base):
 
     def load_to(self, expr: core.Load, at: Value) -> None:
         """An aggregate at an address."""
+        self._load_to(expr, at)
+        if self.strict and isinstance(expr.type, Str):
+            self.end_string(at, size_of(expr.type))
+
+    def _load_to(self, expr: core.Load, at: Value) -> None:
         b, size = self.b, size_of(expr.type)
         direct = _is_direct(expr) and isinstance(expr.type, Str) and size <= DIRECT
         address = self.object(expr.address) if direct else self.eval64(expr.address)

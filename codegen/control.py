@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pytrace.codegen.base import VOID, Base
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.helpers import HELPERS
-from pytrace.codegen.prologue import RELEASE, STATE_CONTEXT, STATE_RESULT, STATE_SIGNAL
+from pytrace.codegen.prologue import LEAVE, RELEASE, STATE_CONTEXT, STATE_RESULT, STATE_SIGNAL
 from pytrace.semantics import program as core
 
 __all__ = ["BREAK", "RETURN", "Control", "symbol_of"]
@@ -107,11 +107,17 @@ class Control(Base):
                 self.destroy(loop.iterator)
         if self.frame.state is None:
             b.line(RELEASE)
+            self.finish()
             b.ret(value)
         else:
             b.store(self.const(RETURN), self.frame.state, STATE_SIGNAL)
             b.store(value, self.frame.state, STATE_RESULT)
             b.ret(1)
+
+    def finish(self) -> None:
+        """What a program does last, if its script has more for it to do."""
+        if self.module.one_at_a_time and self.frame.state is None:
+            self.b.line(LEAVE)
 
     def destroy(self, iterator: Value) -> None:
         """Gives a number iterator back to the kernel."""

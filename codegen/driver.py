@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from pytrace.codegen.btf_out import function_btf
+from pytrace.codegen.btf_out import program_btf
 from pytrace.codegen.disasm import disassemble
 from pytrace.codegen.features import Offers
 from pytrace.codegen.frame import TooLarge
 from pytrace.codegen.function import ATTRIBUTES, Made, make_functions, section_of
-from pytrace.codegen.image import Image, MapImage, ProgramImage
-from pytrace.codegen.link import MAX_STACK, Linked, link
-from pytrace.codegen.llvm import compile_module
-from pytrace.codegen.maps import map_images
-from pytrace.codegen.module import Module
+from pytrace.codegen.image import Image, MapImage, ProgramImage, Relocation
+from pytrace.codegen.link import MAX_STACK, Linked, data_section, link
+from pytrace.codegen.llvm import compile_modules
+from pytrace.codegen.maps import map_images, split_maps
+from pytrace.codegen.module import RDONLY_PROG, Module
 from pytrace.codegen.plan import BUDGETS
 from pytrace.codegen.records import lost_function
+from pytrace.codegen.session import join_sessions
 from pytrace.codegen.this_kernel import ThisKernel
 from pytrace.codegen.visit import nodes
 from pytrace.diagnostics import Diagnostics
-from pytrace.frozen import frozen, replace
+from pytrace.frozen import replace
+from pytrace.kernel.object_file import read_object
 from pytrace.probes import PROVIDERS
 from pytrace.semantics import program as core
 
@@ -63,62 +65,76 @@ def exclusive_maps(program: core.Program) -> dict[int, bool]:
     }
 
 
-@frozen
-class _Attempt:
-    module: Module
-    made: list[Made]
-    linked: list[Linked]
+class _Programs:
+    """The programs of a script: made, compiled and linked."""
 
+    def __init__(self, program: core.Program, features: Offers, inspect: Inspect | None) -> None:
+        self.program = program
+        self.features = features
+        self.inspect = inspect
+        self.module = Module(program, features)
+        self.module.deleted_from |= {
+            node.map.index
+            for probe in program.probes
+            for node in nodes(probe.body)
+            if isinstance(node, core.MapCall) and node.name == "delete"
+        }
+        self.module.split = split_maps(program)
+        self.updaters = exclusive_maps(program)
+        self.levels = {probe.order: 0 for probe in program.probes}
+        self.made: dict[int, Made] = {}
+        self.linked: dict[int, Linked] = {}
 
-def _attempt(
-    program: core.Program, features: Offers, levels: Mapping[int, int], huge: frozenset[int], inspect: Inspect | None
-) -> _Attempt:
-    module = Module(program, features)
-    module.deleted_from |= {
-        node.map.index
-        for probe in program.probes
-        for node in nodes(probe.body)
-        if isinstance(node, core.MapCall) and node.name == "delete"
-    }
-    updaters = exclusive_maps(program)
-    made = [
-        make_functions(module, probe, levels[probe.order], updaters, huge=probe.order in huge)
-        for probe in program.probes
-    ]
-    for probe, each in zip(program.probes, made, strict=True):
-        if features.instruction_set != "v4" and each.text.count("\n") > JUMP_LIMIT:
-            Diagnostics().fail(probe.span, "The program is too large: this kernel's jumps reach 32767 instructions.")
-    module.functions += [each.text for each in made]
-    if module.uses_lost:
-        module.map("drops")
-        module.functions.append(lost_function(ATTRIBUTES))
-    data = compile_module(module.text(), features.instruction_set, inspect)
-    if inspect is not None:
-        inspect("elf", data.decode("latin-1"))
-    return _Attempt(module, made, link(data, [section_of(probe.order) for probe in program.probes]))
+    def compile(self) -> None:
+        """Tries with ever less on the stack, until every program keeps within it."""
+        pending = self.program.probes
+        while pending:
+            self._compile(pending)
+            pending = tuple(
+                probe
+                for probe in pending
+                if self.linked[probe.order].stack > MAX_STACK and self.levels[probe.order] + 1 < len(BUDGETS)
+            )
+            for probe in pending:
+                self.levels[probe.order] += 1
 
+    def _compile(self, probes: Sequence[core.Probe]) -> None:
+        parts: list[list[int]] = [[]]
+        texts = self._modules(probes, parts)
+        objects = compile_modules(texts, self.features.instruction_set, self.inspect)
+        for data, orders in zip(objects, parts, strict=True):
+            if self.inspect is not None:
+                self.inspect("elf", data.decode("latin-1"))
+            linked = link(data, [section_of(order) for order in orders], self.module.constant, self.program.objects)
+            self.linked.update(zip(orders, linked, strict=True))
 
-def _compile(program: core.Program, features: Offers, inspect: Inspect | None) -> _Attempt:
-    """Tries with ever less on the stack, until every program keeps within it."""
-    levels = {probe.order: 0 for probe in program.probes}
-    huge: frozenset[int] = frozenset()
-    while True:
+    def _modules(self, probes: Sequence[core.Probe], parts: list[list[int]]) -> Iterator[str]:
+        """The texts of LLVM modules for the probes; `parts` tells which are in which."""
+        for probe in probes:
+            if self.module.is_full and self.inspect is None:  # who looks at the stages sees the script as one
+                yield self._finished()
+                parts.append([])
+            made = self.made[probe.order] = self._make(probe)
+            if self.features.instruction_set != "v4" and made.text.count("\n") > JUMP_LIMIT:
+                Diagnostics().fail(
+                    probe.span, "The program is too large: this kernel's jumps reach 32767 instructions."
+                )
+            self.module.add(made.text)
+            parts[-1].append(probe.order)
+        yield self._finished()
+
+    def _make(self, probe: core.Probe) -> Made:
+        level = self.levels[probe.order]
         try:
-            attempt = _attempt(program, features, levels, huge, inspect)
+            return make_functions(self.module, probe, level, self.updaters)
         except TooLarge:
-            if huge:
-                raise
-            huge = frozenset(levels)
-            continue
-        deep = [
-            probe.order
-            for probe, linked in zip(program.probes, attempt.linked, strict=True)
-            if linked.stack > MAX_STACK and levels[probe.order] + 1 < len(BUDGETS)
-        ]
-        if not deep:
-            return attempt
-        for order in deep:
-            levels[order] += 1
+            return make_functions(self.module, probe, level, self.updaters, huge=True)
+
+    def _finished(self) -> str:
+        if self.module.uses_lost:
+            self.module.map("drops")
+            self.module.add(lost_function(ATTRIBUTES))
+        return self.module.take()
 
 
 def generate(program: core.Program, features: Offers | None = None, inspect: Inspect | None = None) -> Image:
@@ -127,53 +143,71 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, RECURSION))
     try:
-        attempt = _Attempt(Module(program, features), [], [])
-        if program.probes:
-            attempt = _compile(program, features, inspect)
+        programs = _Programs(program, features, inspect)
+        programs.compile()
     finally:
         sys.setrecursionlimit(limit)
-    module = attempt.module
+    module = programs.module
     script_maps = []
     for map_ in program.maps:
-        script, image = map_images(map_, features)
+        script, images = map_images(map_, features, map_.index in module.split)
         script_maps.append(script)
-        module.add_map(replace(image, script_map=len(script_maps) - 1))
-    for made in attempt.made:
+        for image in images:
+            module.add_map(replace(image, script_map=len(script_maps) - 1))
+    for made in programs.made.values():
         if made.scratch is not None:
             module.add_map(made.scratch)
-    if module.uses_lost:
-        entries = max(probe.order for probe in program.probes) + 1
+    for image in _data_maps(program, programs.linked.values()):
+        module.add_map(image)
+    if module.counts_lost:
+        entries = module.record_losses + len(module.losses)
         module.add_map(MapImage("drops", "percpu_array", 4, 8, entries))
-    programs = tuple(
-        _program_image(probe, linked, module) for probe, linked in zip(program.probes, attempt.linked, strict=True)
+    joined = join_sessions([(probe, programs.linked[probe.order]) for probe in program.probes])
+    btf, infos = program_btf([(each.probe.name, each.linked.functions) for each in joined])
+    compiled = tuple(
+        replace(_program_image(each.probe, each.linked, module, info), returning=each.returning)
+        for each, info in zip(joined, infos, strict=True)
     )
     if inspect is not None:
-        for each in programs:
+        for each in compiled:
             inspect("dis", f"{each.name}:\n{disassemble(each.code, each.relocations)}")
     return Image(
-        programs, module.finish_maps(), tuple(script_maps), tuple(module.actions), program.config, program.strings,
+        compiled, module.finish_maps(), tuple(script_maps), tuple(module.actions), program.config, program.strings,
         dict(program.structs), {enum: dict(names) for enum, names in program.enums.items()},
+        tuple(module.losses), btf,
     )  # fmt: skip
 
 
-def _program_image(probe: core.Probe, linked: Linked, module: Module) -> ProgramImage:
+def _data_maps(program: core.Program, linked: Iterable[Linked]) -> list[MapImage]:
+    """The data of imported objects that is used: one array of one element for each section."""
+    used = {relocation.symbol for each in linked for relocation in each.relocations if relocation.kind == "data"}
+    images = []
+    for number, data in enumerate(program.objects, 1):
+        for section in read_object(data).sections:
+            symbol = data_section(number, section.name)
+            if symbol in used:
+                frozen = not section.writable
+                flags = RDONLY_PROG if frozen else 0
+                images.append(MapImage(symbol, "array", 4, len(section.data), 1, flags, section.data, frozen))
+    return images
+
+
+def _program_image(probe: core.Probe, linked: Linked, module: Module, func_info: bytes) -> ProgramImage:
     loading = PROVIDERS[probe.targets[0].provider].loading(probe.targets[0])
-    btf, info = function_btf(linked.functions) if _has_callbacks(linked) else (b"", b"")
     lines = []
     for slot, number in linked.marks:
         if 0 < number <= len(module.locations):
             span = module.locations[number - 1]
             lines.append((slot, span.line, span.column))
     return ProgramImage(
-        probe.name, loading.prog_type, loading.expected_attach_type, linked.code, linked.relocations,
-        tuple((target, index) for index, target in enumerate(probe.targets)), probe.order, btf, info,
+        probe.name, loading.prog_type, loading.expected_attach_type, linked.code,
+        tuple(_numbered(relocation, module.features) for relocation in linked.relocations),
+        tuple((target, index) for index, target in enumerate(probe.targets)), probe.order, func_info,
         tuple(lines), loading.attach_btf,
     )  # fmt: skip
 
 
-def _has_callbacks(linked: Linked) -> bool:
-    """Whether a function is passed to a helper (`PSEUDO_FUNC` in an `ld_imm64`)."""
-    slots = range(0, len(linked.code), 8)
-    return any(linked.code[at] == 0x18 and linked.code[at + 1] >> 4 == 4 for at in slots)
-
-
+def _numbered(relocation: Relocation, features: Offers) -> Relocation:
+    if relocation.kind != "kfunc":
+        return relocation
+    return replace(relocation, addend=features.function_number(relocation.symbol))

@@ -86,6 +86,10 @@ class Emitter(Protocol):
     """For `fill`: whether bytes behind the end of a string or buffer, and padding, have to be zero. They need not where
     only user space reads the value (a record)."""
 
+    short: int
+    """For `fill` of a string that is a key: if not 0, only so many bytes have to be valid and padded where the string
+    is shorter than that, NUL included. Who honours it, or evaluates anything else, sets it to 0."""
+
     # memory
     def scratch(self, size: int, align: int = 8) -> Value:
         """Memory of this program for the rest of the probe: on the stack up to `on_stack_limit` bytes, else in its
@@ -95,6 +99,9 @@ class Emitter(Protocol):
         """`scratch` for a value of the type."""
 
     def zero(self, at: Value, size: int) -> None: ...
+
+    def end_string(self, at: Value, size: int) -> None:
+        """Zeroes what stands behind the NUL of a string."""
 
     def copy(self, to: Value, source: Value, size: int, align: int = 1) -> None: ...
 
@@ -120,6 +127,12 @@ class Emitter(Protocol):
     def read_string(self, to: Value, size: Value | int, address: Value, space: Space, span: Span) -> Value:
         """probe_read_str of the right kind; gives the length including NUL, or a negative error."""
 
+    def unwind(self, at: Value, limit: int, frame: int, process: Value, returns: tuple[int, ...]) -> Value:
+        """Writes the frames of the current process's stack to `at`, found by its unwind tables: at most `limit`, of
+        `frame` bytes each. `process` is its id (i32). `returns` are the offsets of what leads to the return addresses
+        that uretprobes replace: task_struct.utask, uprobe_task.return_instances, and return_instance's stack,
+        orig_ret_vaddr and next; empty if they are not known. Gives the number of frames (i64); -1 without tables."""
+
     def map_pointer(self, map_: core.Map) -> Value:
         """The map, as helpers take it."""
 
@@ -128,6 +141,9 @@ class Emitter(Protocol):
 
     def report(self, error: str, span: Span, helper: str = "", retcode: Value | None = None) -> None:
         """Sends a run-time warning (`error` names it in `runtime/errors.py`)."""
+
+    def lose(self, kind: str, subject: str, span: Span) -> None:
+        """Counts a loss (`image.Loss`): for the rare cases only, it takes a call and a look-up."""
 
     def check(self, result: Value, helper: str, span: Span) -> None:
         """With -k: reports a helper whose result (i64) is negative. Without it, nothing."""

@@ -55,6 +55,10 @@ class Offers(Protocol):
     def count_elements(self) -> bool:
         """The kernel function `bpf_map_sum_elem_count` (Linux 6.6)."""
 
+    def function_number(self, name: str) -> int:
+        """The number of a function in the kernel's BTF, so that it need not be searched whenever a program is loaded;
+        0 if that is not known."""
+
 
 @frozen
 class Features:
@@ -71,3 +75,6 @@ class Features:
     lookup_percpu: bool = True
     lazy_maps: bool = True
     count_elements: bool = True
+
+    def function_number(self, name: str) -> int:
+        return 0

@@ -12,6 +12,7 @@ from pytrace.codegen.loops import Loops, callback_loops
 from pytrace.codegen.module import Module
 from pytrace.codegen.plan import BUDGETS, Budget, make_plan
 from pytrace.codegen.prologue import SETS, Layout, prologue, with_releases
+from pytrace.codegen.unwind import Unwinding
 from pytrace.codegen.visit import nodes
 from pytrace.frozen import frozen
 from pytrace.semantics import program as core
@@ -35,10 +36,20 @@ class Made:
     scratch: MapImage | None
 
 
-class Function(Loops):
+class Function(Loops, Unwinding):
     def program(self) -> None:
         """The whole program."""
         self.begin()
+        started = len(self.b.lines)
+        if self.module.one_at_a_time:
+            self.only_one()
+        if self.probe.targets[0].number("shared"):
+            self.only_shared()
+        if self.context.subject is not None:
+            self.only_with(self.context.subject)
+        if len(self.b.lines) > started:
+            self.frame.prologue = len(self.b.lines)
+            self.b.place(self.b.block("start"))
         if self.predicate() is None:
             self.start_variables(None)
         self.block(self.probe.body)
@@ -64,6 +75,7 @@ class Function(Loops):
             b.entry += entry
             b.lines[frame.prologue : frame.prologue] = lines
             b.place("nothing")
+            self.finish()
             b.ret(0 if frame.state is None else 1)
         b.lines = with_releases(b.lines, claimed=bool(frame.chunks) and self.shared and not self.huge)
         self.functions.append((frame, self.subprogram))

@@ -17,13 +17,18 @@ SESSION_VALUES = ("start", "tai_offset", "child_pid")
 nanoseconds at the start, what to add to the boot clock to get TAI, the pid of the -c child (or 0)."""
 
 
+URGENT_HEADER = 16
+"""Bytes before the fields of a record of the control ring: u32 index of the action, u32 unused, u64 how many bytes had
+been reserved in the other ring before it."""
+
+
 @frozen
 class Relocation:
     """Something to fill into the instruction at `insn` (counted in 8-byte slots) when the program is loaded.
 
     `kind`: "map" (ld_imm64 of the map's fd), "data" (ld_imm64 of an array map's value + `addend`), "kfunc" (call of
-    the kernel function `symbol`), "config" values are folded before. `symbol` names the map of the image or the
-    function.
+    the kernel function `symbol`, whose number in the kernel's BTF is `addend` if that is known), "config" values are
+    folded before. `symbol` names the map of the image or the function.
     """
 
     insn: int
@@ -35,7 +40,8 @@ class Relocation:
 @frozen
 class MapImage:
     """A BPF map to create. `initial` fills the single value of a data section. `script_map` is the index in
-    `Image.script_maps` of the script's map it stores, or -1."""
+    `Image.script_maps` of the script's map it stores, or -1. `inner`: for a map of maps, the bytes of the value of each,
+    which are arrays of one element."""
 
     symbol: str
     type: str
@@ -46,12 +52,14 @@ class MapImage:
     initial: bytes = b""
     frozen: bool = False
     script_map: int = -1
+    inner: int = 0
 
 
 @frozen
 class ScriptMap:
     """A map of the script as user space sees it. `symbol` is the BPF map that stores it, `kind` its declared kind or
-    "". `written` tells that the script stores into it: otherwise the type of its values is only a guess."""
+    "". `written` tells that the script stores into it: otherwise the type of its values is only a guess. `short` is the
+    BPF map for strings that are shorter than its keys, if there is one: every key is where it belongs."""
 
     name: str
     symbol: str
@@ -61,12 +69,14 @@ class ScriptMap:
     size: int
     kind: str = ""
     written: bool = True
+    short: str = ""
 
 
 @frozen
 class ProgramImage:
-    """One BPF program. `btf` and `func_info` are present when callbacks need them. `lines` maps slots to the script:
-    (slot, line, column)."""
+    """One BPF program. `func_info` types its functions by `Image.btf`. `lines` maps slots to the script:
+    (slot, line, column). `returning` is the number of the second program of a session that this is the whole of; it
+    counts what it loses under that (0: there is none)."""
 
     name: str
     prog_type: str
@@ -75,16 +85,20 @@ class ProgramImage:
     relocations: tuple[Relocation, ...]
     targets: tuple[tuple[Target, int], ...]
     order: int
-    btf: bytes = b""
     func_info: bytes = b""
     lines: tuple[tuple[int, int, int], ...] = ()
     attach_btf: str = ""
+    returning: int = 0
 
 
 @frozen
 class RecordLayout:
     """A record of the ring: u32 index of the action at 0, the fields at their offsets. The one description of what
-    crosses from kernel to user space: the code generator stores through it and the consumer decodes through it."""
+    crosses from kernel to user space: the code generator stores through it and the consumer decodes through it.
+
+    Records of urgent actions go to a ring of their own, the control ring, and into the other one only when that is
+    full. They say where they belong among the other records (`URGENT_HEADER`): behind those that had been reserved
+    when they were sent. On each CPU this is exactly the order of the script."""
 
     size: int
     fields: tuple[tuple[int, Type], ...]
@@ -115,7 +129,23 @@ class Action:
 
 
 @frozen
+class Loss:
+    """Something that programs lose now and then, and count in the map `drops`.
+
+    `kind` is "map_full" or "map_memory" (`subject` is the script's map), "string" (`subject` is the limit in bytes)
+    or "stack" (`subject` is "kstack" or "ustack"), "inside" (`subject` is the target of a program that was not run
+    because it interrupted another one of the script); `place` is where in the script, unless it concerns a map.
+    """
+
+    kind: str
+    subject: str
+    place: str = ""
+
+
+@frozen
 class Image:
+    """`btf` is the type information of all programs together."""
+
     programs: tuple[ProgramImage, ...]
     maps: tuple[MapImage, ...]
     script_maps: tuple[ScriptMap, ...]
@@ -124,3 +154,7 @@ class Image:
     strings: tuple[str, ...] = ()
     structs: dict[Struct, StructDef] = field(default_factory=dict)
     enums: dict[Enum, dict[int, str]] = field(default_factory=dict)
+    losses: tuple[Loss, ...] = ()
+    """What the last elements of the map `drops` count, one each. Those before count lost records, by the number of the
+    program."""
+    btf: bytes = b""

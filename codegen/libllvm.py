@@ -29,10 +29,12 @@ _FUNCTIONS: dict[str, tuple[Any, Any]] = {
     "CreateTargetMachine": (
         _REF, (_REF, c_char_p, c_char_p, c_char_p, c_int, c_char_p, c_char_p, c_int, c_int, c_char_p),
     ),
+    "DisposeTargetMachine": (None, (_REF,)),
     "CreateTargetMachineData": (_REF, (_REF,)),
     "CopyStringRepOfTargetData": (None, (_REF, _TEXT)),
     "DisposeTargetData": (None, (_REF,)),
-    "GetGlobalContext": (_REF, ()),
+    "ContextCreate": (_REF, ()),
+    "ContextDispose": (None, (_REF,)),
     "ParseAssembly": (_REF, (_REF, c_char_p, _TEXT)),
     "VerifyModule": (c_bool, (_REF, _TEXT)),
     "PrintModuleToString": (None, (_REF, _TEXT)),
@@ -112,26 +114,41 @@ def set_option(option: str) -> None:
 
 
 class DirectMachine:
-    """Compiles for a BPF instruction set ("v1" … "v4"). `layout` is LLVM's description of its data."""
+    """Compiles for a processor: by default BPF, with its instruction sets "v1" … "v4". `relocation` and `model` are how
+    code refers to code, `layout` is LLVM's description of its data."""
 
-    def __init__(self, instruction_set: str) -> None:
+    def __init__(self, cpu: str, triple: str = "bpf", relocation: str = "default", model: str = "jitdefault") -> None:
         lib = self._lib = _library[0]
-        target, error = lib.text("GetTargetFromTriple", b"bpf")
+        target, error = lib.text("GetTargetFromTriple", triple.encode())
         if not target:
             raise RuntimeError(error)
         self._machine = lib.CreateTargetMachine(
-            target, b"bpf", instruction_set.encode(), b"", 2, b"default", b"jitdefault", 0, 0, b""
+            target, triple.encode(), cpu.encode(), b"", 2, relocation.encode(), model.encode(), 0, 0, b""
         )
         if not self._machine:
-            raise RuntimeError("LLVM cannot compile for BPF")
+            raise RuntimeError(f"LLVM cannot compile for {triple}")
         data = lib.CreateTargetMachineData(self._machine)
         self.layout = lib.text("CopyStringRepOfTargetData", data)[1]
         lib.DisposeTargetData(data)
 
+    def close(self) -> None:
+        """Frees it. It compiles nothing any more."""
+        self._lib.DisposeTargetMachine(self._machine)
+
     def compile(self, source: str, passes: tuple[str, ...], inspect: Callable[[str, str], None] | None) -> bytes:
         """The object file for a module. Raises `RuntimeError` if LLVM rejects it. `inspect` gets the optimised text."""
         lib = self._lib
-        module, error = lib.text("ParseAssembly", lib.GetGlobalContext(), source.encode())
+        context = lib.ContextCreate()
+        try:
+            return self._compile(context, source, passes, inspect)
+        finally:
+            lib.ContextDispose(context)
+
+    def _compile(
+        self, context: int, source: str, passes: tuple[str, ...], inspect: Callable[[str, str], None] | None
+    ) -> bytes:
+        lib = self._lib
+        module, error = lib.text("ParseAssembly", context, source.encode())
         if error:
             raise RuntimeError(f"LLVM IR parsing error\n{error}")
         try:

@@ -7,13 +7,16 @@ A program is the function of its section, with the functions that it calls or pa
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from pytrace.codegen.elf import Object, Section, Symbol, read_object
 from pytrace.codegen.image import Relocation
 from pytrace.frozen import frozen
+from pytrace.kernel.object_file import Object, Section, Symbol, read_object
 
-__all__ = ["MAX_STACK", "Linked", "link"]
+__all__ = ["IMPORTED", "MAX_STACK", "Linked", "data_section", "link"]
+
+IMPORTED = "imported."
+"""What the names of functions of imported objects start with in LLVM's language: nothing else is called like them."""
 
 MAX_STACK = 512
 """MAX_BPF_STACK: bytes of all functions that are active at once."""
@@ -37,7 +40,10 @@ class Linked:
 
 @frozen
 class _Function:
+    """`object` is 0 for the script's own code; else the number of an imported object, from 1."""
+
     name: str
+    object: int
     section: int
     start: int
     size: int
@@ -76,19 +82,35 @@ def _string(table: bytes, at: int) -> str:
     return table[at : table.index(b"\0", at)].decode()
 
 
+def data_section(number: int, name: str) -> str:
+    """The map that holds a section of data of an imported object."""
+    return f"object{number}{name if name.startswith('.') else f'.{name}'}"
+
+
 class _Linker:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, constant: Callable[[bytes], int], imported: Sequence[bytes]) -> None:
         self.object = read_object(data)
+        self.constant = constant
+        self.objects = [self.object, *map(read_object, imported)]
         self.functions = {
-            (symbol.section, symbol.value): _Function(symbol.name, symbol.section, symbol.value, symbol.size)
-            for symbol in self.object.symbols
-            if symbol.is_function and symbol.section
+            (number, symbol.section, symbol.value): _Function(
+                symbol.name, number, symbol.section, symbol.value, symbol.size
+            )
+            for number, each in enumerate(self.objects)
+            for symbol in each.symbols
+            if symbol.is_function and 0 < symbol.section < len(each.sections)
+        }
+        self.exports = {
+            symbol.name: self.functions[number, symbol.section, symbol.value]
+            for number, each in enumerate(self.objects)
+            for symbol in each.symbols
+            if number and symbol.is_global and symbol.is_function and 0 < symbol.section < len(each.sections)
         }
         self.marks = _marks(self.object)
 
     def program(self, section_name: str) -> Linked:
         index = self.object.section(section_name)
-        main = self.functions[index, 0]
+        main = self.functions[0, index, 0]
         order: list[_Function] = [main]
         starts: dict[_Function, int] = {main: 0}
         calls: dict[_Function, list[tuple[int, _Function, int]]] = {}
@@ -98,14 +120,14 @@ class _Linker:
         for function in order:  # grows while it is walked
             base = len(code) // 8
             starts[function] = base
-            section = self.object.sections[function.section]
+            section = self.objects[function.object].sections[function.section]
             code += section.data[function.start : function.start + function.size]
             calls[function] = []
             for slot, target, kind in self._resolve(section, function, base, relocations):
                 calls[function].append((slot, target, kind))
                 if target not in order:
                     order.append(target)
-            for offset, line in self.marks.get(section.name, ()):
+            for offset, line in () if function.object else self.marks.get(section.name, ()):
                 if function.start <= offset < function.start + function.size:
                     marks.append((base + (offset - function.start) // 8, line))
         for function in order:
@@ -125,21 +147,31 @@ class _Linker:
             if section.data[at] == _CALL and section.data[at + 1] >> 4 == _PSEUDO_CALL and at not in relocated:
                 # Within one section the assembler knows the distance.
                 (distance,) = struct.unpack_from("<i", section.data, at + 4)
-                target = self.functions[function.section, at + 8 * (distance + 1)]
+                target = self.functions[function.object, function.section, at + 8 * (distance + 1)]
                 calls.append((base + (at - function.start) // 8, target, _PSEUDO_CALL))
         for reloc in section.relocs:
             if not function.start <= reloc.offset < function.start + function.size:
                 continue
             slot = base + (reloc.offset - function.start) // 8
             symbol, (immediate,) = reloc.symbol, struct.unpack_from("<i", section.data, reloc.offset + 4)
+            name = symbol.name.removeprefix(IMPORTED) if not function.object else symbol.name
             if reloc.type == _R_BPF_64_32 and symbol.section:
-                calls.append((slot, self._target(symbol, 8 * (immediate + 1)), _PSEUDO_CALL))
+                calls.append((slot, self._target(function, symbol, 8 * (immediate + 1)), _PSEUDO_CALL))
+            elif reloc.type == _R_BPF_64_32 and name in self.exports and (function.object or name != symbol.name):
+                calls.append((slot, self.exports[name], _PSEUDO_CALL))
             elif reloc.type == _R_BPF_64_32:
                 relocations.append(Relocation(slot, "kfunc", symbol.name))
             elif reloc.type != _R_BPF_64_64:
                 raise ValueError(f"unknown relocation {reloc.type} of {symbol.name}")
+            elif symbol.section and self._sections(function)[symbol.section].executable:
+                calls.append((slot, self._target(function, symbol, immediate), _PSEUDO_FUNC))
+            elif symbol.section and function.object:
+                data = data_section(function.object, self._sections(function)[symbol.section].name)
+                relocations.append(Relocation(slot, "data", data, symbol.value + immediate))
             elif symbol.section:
-                calls.append((slot, self._target(symbol, immediate), _PSEUDO_FUNC))
+                # A table of LLVM's own, such as that by which it counts trailing zeros.
+                at = symbol.value + immediate
+                relocations.append(Relocation(slot, "data", "rodata", self.constant(self._data(symbol)) + at))
             elif symbol.name.endswith(".value"):
                 relocations.append(Relocation(slot, "data", symbol.name.removesuffix(".value"), immediate))
             elif symbol.name == "zeros":
@@ -151,9 +183,15 @@ class _Linker:
                 relocations.append(Relocation(slot, "map", symbol.name))
         return calls
 
-    def _target(self, symbol: Symbol, addend: int) -> _Function:
+    def _sections(self, function: _Function) -> tuple[Section, ...]:
+        return self.objects[function.object].sections
+
+    def _data(self, symbol: Symbol) -> bytes:
+        return self.object.sections[symbol.section].data
+
+    def _target(self, function: _Function, symbol: Symbol, addend: int) -> _Function:
         at = addend if symbol.is_section else symbol.value
-        return self.functions[symbol.section, at]
+        return self.functions[function.object, symbol.section, at]
 
     @staticmethod
     def _patch(code: bytearray, slot: int, distance: int, kind: int) -> None:
@@ -168,11 +206,16 @@ class _Linker:
         code: bytearray,
         starts: dict[_Function, int],
     ) -> int:
-        """Bytes of the deepest chain of calls, each frame rounded up as the verifier does (32)."""
+        """Bytes of the deepest chain of calls, each frame rounded up as the verifier does (32). Of functions that call
+        themselves, which imported objects may have, the kernel will say something."""
+        depths: dict[_Function, int] = {}
 
         def depth(function: _Function) -> int:
-            own = max(frame_size(code, starts[function], starts[function] + function.size // 8), 1)
-            return (own + 31) // 32 * 32 + max(map(depth, calls[function]), default=0)
+            if function not in depths:
+                depths[function] = 0
+                own = max(frame_size(code, starts[function], starts[function] + function.size // 8), 1)
+                depths[function] = (own + 31) // 32 * 32 + max(map(depth, calls[function]), default=0)
+            return depths[function]
 
         return depth(main)
 
@@ -194,7 +237,10 @@ def frame_size(code: bytes | bytearray, start: int, end: int) -> int:
     return -deepest
 
 
-def link(data: bytes, sections: Sequence[str]) -> list[Linked]:
-    """The programs in the given sections of an object file."""
-    linker = _Linker(data)
+def link(
+    data: bytes, sections: Sequence[str], constant: Callable[[bytes], int], imported: Sequence[bytes] = ()
+) -> list[Linked]:
+    """The programs in the given sections of an object file, with what they call of the imported ones. `constant` gives
+    constant bytes a place."""
+    linker = _Linker(data, constant, imported)
     return [linker.program(name) for name in sections]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from pytrace.aggregations import AGGREGATIONS
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.layout import align_up, pieces
-from pytrace.codegen.maps import is_cell, value_size
+from pytrace.codegen.maps import is_cell, short_symbol, value_size
 from pytrace.codegen.percpu import PerCpu
 from pytrace.diagnostics import Diagnostics, Span
 from pytrace.semantics import program as core
@@ -30,12 +33,12 @@ class MapCalls(PerCpu):
         map_, target = expr.map, expr.args[0]
         assert isinstance(target, core.ReadVar)
         var = target.var
-        key = self.map_key(map_, expr.key)
-        found = self.pointer_helper("map_lookup_elem", self.map_pointer(map_), key)
+        at = self.located(map_, expr.key)
+        found = self.find(at)
 
         def take() -> None:
             if isinstance(map_.value, Aggregate):
-                self.set_variable(var, self.reduced(map_, key))
+                self.set_variable(var, self.reduced(map_, at))
             elif core.is_scalar(var.type):
                 self.set_variable(var, self.load_scalar(map_.value, found))
             else:
@@ -48,8 +51,8 @@ class MapCalls(PerCpu):
     def _delete(self, expr: core.MapCall) -> Value:
         map_, b = expr.map, self.b
         if map_.key is not None:
-            key = self.map_key(map_, expr.key)
-            return b.eq(self.helper("map_delete_elem", self.map_pointer(map_), key), 0)
+            at = self.located(map_, expr.key)
+            return b.eq(self.helper("map_delete_elem", at.map, at.key), 0)
         if is_cell(map_):
             cell, size = self.cell(map_), align_up(value_size(map_))
             was = b.exchange(cell, 0, size)
@@ -60,7 +63,7 @@ class MapCalls(PerCpu):
     def _delete_copies(self, map_: core.Map) -> Value:
         """Zeroes what all CPUs gathered; it existed if any of it was not zero."""
         b, size = self.b, value_size(map_)
-        key, seen = self.map_key(map_, None), self.scratch(8)
+        element, seen = self.located(map_, None), self.scratch(8)
         b.store(0, seen)
 
         def each(copy: Value) -> None:
@@ -75,21 +78,35 @@ class MapCalls(PerCpu):
             else:
                 self.count_to(size // 8, size // 8, lambda index: word(b.shl(index, 3)))
 
-        self.copies(map_, key).each(each)
+        self.copies(map_, element).each(each)
         return b.ne(b.load("i64", seen), 0)
 
     def _length(self, expr: core.MapCall) -> Value:
-        """The kernel's own count; else by visiting all elements."""
+        """The kernel's own count; else by visiting all elements. Of tables their rows are counted, as if each were an
+        element."""
+        if isinstance(expr.map.value, Aggregate) and AGGREGATIONS[expr.map.value.name].row_words(expr.map.value):
+            return self.count_rows(expr, expr.map.value)
         if self.features.count_elements:
-            return self.kfunc("bpf_map_sum_elem_count", self.map_pointer(expr.map))
+            return self._total(expr.map, lambda map_: self.kfunc("bpf_map_sum_elem_count", map_))
         self.require_for_each("len() of a map", expr.span)
-        callback = self.counting_callback()
-        return self.helper("for_each_map_elem", self.map_pointer(expr.map), callback, Value("null", "ptr"), 0)
+        callback, null = self.counting_callback(), Value("null", "ptr")
+        return self._total(expr.map, lambda map_: self.helper("for_each_map_elem", map_, callback, null, 0))
+
+    def _total(self, map_: core.Map, count: Callable[[Value], Value]) -> Value:
+        """The sum over the BPF maps behind a map."""
+        total = count(self.map_pointer(map_))
+        if map_.index in self.module.split:
+            total = self.b.add(total, count(self.module.map(short_symbol(map_))))
+        return total
 
     def require_for_each(self, what: str, span: Span) -> None:
         """Ends the compilation if the kernel cannot walk through a map."""
         if not self.features.for_each:
             Diagnostics().fail(span, f"{what} needs the helper bpf_for_each_map_elem (Linux 5.13), which is missing.")
+
+    def count_rows(self, expr: core.MapCall, type_: Aggregate) -> Value:
+        """How many rows of the tables in a map hold something, on any CPU."""
+        raise NotImplementedError
 
     def counting_callback(self) -> Value:
         """A function for `bpf_for_each_map_elem` that only lets it count."""

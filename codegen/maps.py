@@ -7,16 +7,17 @@
 | `@x = count()` and the like | per-CPU array of one element |
 | `@x[key] = count()` and the like | per-CPU hash |
 
+A map whose keys are long strings is two hashes: one of keys of `SHORT` bytes for the strings that fit, and one for the
+others. The kernel hashes, compares and copies all bytes of a key, and most strings are much shorter than they may be.
+
 Declared kinds choose another hash. Elements of plain hashes are allocated when they are made, where the kernel can do
 that: creating a map is then cheap, whatever its size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from pytrace.aggregations import AGGREGATIONS
+from pytrace.codegen.aggregates import is_raw_text
 from pytrace.codegen.compare import Comparison
 from pytrace.codegen.control import symbol_of
 from pytrace.codegen.emitter import ANYWHERE, Value
@@ -24,11 +25,15 @@ from pytrace.codegen.features import Offers
 from pytrace.codegen.image import MapImage, ScriptMap
 from pytrace.codegen.layout import align_up, is_signed, register_type
 from pytrace.codegen.module import NO_PREALLOC
-from pytrace.codegen.visit import mentions
+from pytrace.codegen.visit import mentions, nodes
+from pytrace.frozen import frozen, replace
 from pytrace.semantics import program as core
-from pytrace.semantics.types import Aggregate, size_of
+from pytrace.semantics.types import Aggregate, Str, size_of
 
-__all__ = ["NOEXIST", "Maps", "map_images"]
+__all__ = ["NOEXIST", "SHORT", "Located", "Maps", "map_images", "split_maps"]
+
+SHORT = 64
+"""Bytes of the keys for short strings, with their NUL. Most paths fit."""
 
 NOEXIST = 1
 """BPF_NOEXIST: only make an element, do not replace one."""
@@ -53,41 +58,109 @@ def value_size(map_: core.Map) -> int:
     return max(size_of(map_.value), 1)
 
 
-def map_images(map_: core.Map, features: Offers) -> tuple[ScriptMap, MapImage]:
-    """A map of the script as user space sees it, and the BPF map behind it."""
+def split_maps(program: core.Program) -> frozenset[int]:
+    """The indices of the maps that are stored as two: their keys are long strings and nobody walks through them, asks
+    for their address, says how they are stored, or uses them from another script."""
+    if program.shared:
+        return frozenset()
+    whole = set()
+    for probe in program.probes:
+        for node in nodes(probe.body):
+            match node:
+                case core.MapLoop(map=map_) | core.AddressOf(of=core.Map() as map_):
+                    whole.add(map_.index)
+                case core.MapCall(name="len", map=map_) if isinstance(map_.value, Aggregate):
+                    whole.add(map_.index)  # its tables may have to be walked through
+    return frozenset(
+        map_.index
+        for map_ in program.maps
+        if isinstance(map_.key, Str) and size_of(map_.key) > 2 * SHORT and not map_.kind and map_.index not in whole
+    )
+
+
+def short_symbol(map_: core.Map) -> str:
+    return f"{symbol_of(map_)}.short"
+
+
+def map_images(map_: core.Map, features: Offers, split: bool) -> tuple[ScriptMap, tuple[MapImage, ...]]:
+    """A map of the script as user space sees it, and the BPF maps behind it."""
     aggregate = isinstance(map_.value, Aggregate)
     symbol, size = symbol_of(map_), align_up(value_size(map_))
-    script = ScriptMap(map_.name, symbol, map_.key, map_.value, aggregate, map_.size, map_.kind, map_.written)
+    script = ScriptMap(
+        map_.name, symbol, map_.key, map_.value, aggregate, map_.size, map_.kind, map_.written,
+        short_symbol(map_) if split else "",
+    )  # fmt: skip
     if map_.key is None:
         if not aggregate:
-            return script, MapImage(symbol, "array", 4, size + 8, 1, script_map=map_.index)
-        return script, MapImage(symbol, "percpu_array", 4, size, 1, script_map=map_.index)
+            return script, (MapImage(symbol, "array", 4, size + 8, 1, script_map=map_.index),)
+        return script, (MapImage(symbol, "percpu_array", 4, size, 1, script_map=map_.index),)
     kind = _KINDS.get(map_.kind, "percpu_hash" if aggregate else "hash")
     lazy = kind == "hash" or (kind == "percpu_hash" and size * map_.size * features.cpus > PREALLOCATED)
     flags = NO_PREALLOC if lazy and features.lazy_maps else 0
     key_size = max(size_of(map_.key), 1)
-    return script, MapImage(symbol, kind, key_size, value_size(map_), map_.size, flags, script_map=map_.index)
+    image = MapImage(symbol, kind, key_size, value_size(map_), map_.size, flags, script_map=map_.index)
+    short = (replace(image, symbol=script.short, key_size=SHORT),) if split else ()
+    return script, (image, *short)
+
+
+@frozen
+class Located:
+    """A place in a map, as helpers take it: the map and a pointer to the key. `either` says where the map is one of
+    two: whether it is the first (i1), and which they are."""
+
+    map: Value
+    key: Value
+    either: tuple[Value, Value, Value] | None = None
 
 
 class Maps(Comparison):
-    @contextmanager
-    def strictly(self) -> Iterator[None]:
-        """What is built inside is compared by the kernel, so no byte of it may be left to chance."""
-        before, self.strict = self.strict, True
-        yield
-        self.strict = before
-
     def map_key(self, map_: core.Map, key: core.Expr | None) -> Value:
         if key is None:
             cell = self.scratch(4)
             self.b.store(self.const(0, "i32"), cell)
             return cell
         with self.strictly():
-            return self.place(key)
+            if not is_raw_text(key):
+                return self.place(key)
+            at = self.temporary(key.type)
+            self.store(key, at)
+            return at
+
+    def located(self, map_: core.Map, key: core.Expr | None) -> Located:
+        """Where a key belongs. Of a map that is split, what the key is decides in which part."""
+        if map_.index not in self.module.split:
+            return Located(self.map_pointer(map_), self.map_key(map_, key))
+        assert key is not None
+        short, type_ = self.module.map(short_symbol(map_)), Str(SHORT)
+        match key:
+            case core.Text(value=text) if len(text) < SHORT:
+                return Located(short, self.map_key(map_, core.Text(type_, key.span, text)))
+            case core.Convert(value=value) if isinstance(value.type, Str) and size_of(value.type) < SHORT:
+                return Located(short, self.map_key(map_, core.Convert(type_, key.span, value)))
+            case core.Call(name="str"):
+                self.short = SHORT
+        at = self.map_key(map_, key)
+        self.short = 0
+        is_short, long = self.b.eq(self.b.load("i8", at, SHORT - 1), 0), self.map_pointer(map_)
+        return Located(self.b.select(is_short, short, long), at, (is_short, short, long))
+
+    def find(self, at: Located) -> Value:
+        """A pointer to the element of a hash, or null.
+
+        One call for each map: the kernel replaces a call whose map is known by the instructions of the look-up.
+        """
+        if at.either is None:
+            return self.pointer_helper("map_lookup_elem", at.map, at.key)
+        first, short, long = at.either
+        return self.choose(
+            first,
+            lambda: self.pointer_helper("map_lookup_elem", short, at.key),
+            lambda: self.pointer_helper("map_lookup_elem", long, at.key),
+        )
 
     def lookup(self, map_: core.Map, key: core.Expr | None) -> Value:
-        """A pointer to the element of a hash, or null."""
-        return self.pointer_helper("map_lookup_elem", self.map_pointer(map_), self.map_key(map_, key))
+        """The same by the key's value."""
+        return self.find(self.located(map_, key))
 
     # the cell of a scalar map
 
@@ -108,16 +181,18 @@ class Maps(Comparison):
     def read_map(self, expr: core.ReadMap) -> Value:
         map_ = expr.map
         if isinstance(map_.value, Aggregate):
-            key = self.map_key(map_, expr.key)
-            return self.b.resize(self.reduced(map_, key), register_type(expr.type))
+            at = self.located(map_, expr.key)
+            if self.module.program.check_reads and expr.key is not None:
+                found = self.find(at)
+                self.when(self.b.is_null(found), lambda: self._missing(expr, "map_lookup_percpu_elem"))
+            return self.b.resize(self.reduced(map_, at), register_type(expr.type))
         if is_cell(map_):
             cell = self.cell(map_)
             return self.load_scalar(expr.type, cell, volatile=True) if core.is_scalar(expr.type) else cell
         found = self.lookup(map_, expr.key)
 
         def missing() -> Value:
-            if self.module.program.check_reads:
-                self.report("map_lookup", expr.span, "map_lookup_elem", self.const(0))
+            self._missing(expr)
             if core.is_scalar(expr.type):
                 return self.const(0, register_type(expr.type))
             return self.module.zeros(align_up(size_of(expr.type)))
@@ -127,7 +202,12 @@ class Maps(Comparison):
 
         return self.choose(self.b.is_null(found), missing, there)
 
-    def reduced(self, map_: core.Map, key: Value) -> Value:
+    def _missing(self, expr: core.ReadMap | core.Step, helper: str = "map_lookup_elem") -> None:
+        """There is no element of that key."""
+        if self.module.program.check_reads:
+            self.report("map_lookup", expr.span, helper, self.const(0))
+
+    def reduced(self, map_: core.Map, at: Located) -> Value:
         """A castable aggregation as an integer (i64)."""
         raise NotImplementedError
 
@@ -152,35 +232,35 @@ class Maps(Comparison):
             self.store_scalar(number, map_.value, held)
         else:
             held = self.place(value)
-            if mentions_element(value):  # a key that follows may need the same element's place
+            if mentions_element(value) or is_raw_text(value):  # a key that follows may need the same element's place
                 kept = self.temporary(map_.value)
                 self.copy(kept, held, size_of(map_.value))
                 held = kept
-        key = self.map_key(map_, stmt.key)
+                if is_raw_text(value):
+                    self.end_string(held, size_of(map_.value))
+        at = self.located(map_, stmt.key)
         if scalar and not self.often_new(map_):
-            self._replace(map_, key, number, held, stmt)
+            self._replace(map_, at, number, held, stmt)
         else:
-            self._insert(map_, key, held, stmt)
+            self._insert(map_, at, held, stmt)
 
     def often_new(self, map_: core.Map) -> bool:
         """Whether keys come and go, so that looking for an element before making it is in vain."""
         return map_.index in self.module.deleted_from
 
-    def _replace(self, map_: core.Map, key: Value, number: Value, held: Value, stmt: core.SetMap) -> None:
+    def _replace(self, map_: core.Map, at: Located, number: Value, held: Value, stmt: core.SetMap) -> None:
         """Writes into the element if there is one: cheaper than exchanging it."""
         b = self.b
-        found = self.pointer_helper("map_lookup_elem", self.map_pointer(map_), key)
+        found = self.find(at)
         self.when(
             b.is_null(found),
-            lambda: self._insert(map_, key, held, stmt),
+            lambda: self._insert(map_, at, held, stmt),
             lambda: self.store_scalar(number, map_.value, found, volatile=True),
         )
 
-    def _insert(self, map_: core.Map, key: Value, held: Value, stmt: core.Stmt | core.Expr) -> None:
-        result = self.helper("map_update_elem", self.map_pointer(map_), key, held, 0)
-        self.when(
-            self.b.ne(result, 0), lambda: self.report("map_full", stmt.span, "map_update_elem", result)
-        )
+    def _insert(self, map_: core.Map, at: Located, held: Value, stmt: core.Stmt | core.Expr) -> None:
+        result = self.helper("map_update_elem", at.map, at.key, held, 0)
+        self.when(self.b.ne(result, 0), lambda: self.refuse(map_, result, stmt.span))
 
     # ++ and --
 
@@ -210,24 +290,24 @@ class Maps(Comparison):
         return before
 
     def _step_element(self, expr: core.Step, map_: core.Map, delta: Value, wanted: bool) -> Value:
-        b, pointer = self.b, self.map_pointer(map_)
-        key = self.map_key(map_, expr.key)
-        found = self.pointer_helper("map_lookup_elem", pointer, key)
+        b, element = self.b, self.located(map_, expr.key)
+        found = self.find(element)
         make, present, join = b.block("make"), b.block("present"), b.block("join")
         lookup = b.current
         b.cond_br(b.is_null(found), make, present)
         b.place(make)
+        self._missing(expr)
         held = self.temporary(map_.value)
         self.store_scalar(delta, map_.value, held)
-        result = self.helper("map_update_elem", pointer, key, held, NOEXIST)
+        result = self.helper("map_update_elem", element.map, element.key, held, NOEXIST)
         made, failed = b.current, b.block("failed")
         b.cond_br(b.eq(result, 0), join, failed)
         b.place(failed)
-        again = self.pointer_helper("map_lookup_elem", pointer, key)  # another CPU was first, or there is no room
+        again = self.find(element)  # another CPU was first, or there is no room
         second, missed = b.current, b.block("missed")
         b.cond_br(b.is_null(again), missed, present)
         b.place(missed)
-        self.report("map_full", expr.span, "map_update_elem", result)
+        self.refuse(map_, result, expr.span)
         lost = b.current
         b.br(join)
         b.place(present)

@@ -21,6 +21,7 @@ UNROLLED = 64
 """Up to so many bytes are zeroed or copied without a loop."""
 STRIDE = 32
 """Bytes for each round of a loop."""
+ONES, HIGHS = 0x0101010101010101, 0x8080808080808080
 
 
 class Memory(Base):
@@ -126,6 +127,40 @@ class Memory(Base):
                 self.b.store(self.const(number, f"i{8 * width}"), at, offset)
         if done < end:
             self.zero(self.b.gep(at, done), end - done)
+
+    def end_string(self, at: Value, size: int) -> None:
+        """Zeroes what stands behind the NUL of a string. In the kernel's memory that may be anything, but equal strings
+        must be equal keys."""
+        b = self.b
+        if size <= UNROLLED or at.align != ANYWHERE:
+            alive = self.const(-1)
+            for offset, width in pieces(size, at.align):
+                alive = self._end_word(at, offset, width, alive)
+            return
+        cell = self.scratch(8)
+        b.store(-1, cell, volatile=True)
+
+        def round_(offset: Value) -> None:
+            alive = self.b.load("i64", cell, volatile=True)
+            for start in range(0, STRIDE, 8):
+                alive = self._end_word(self.b.gep(at, offset), start, 8, alive)
+            self.b.store(alive, cell, volatile=True)
+
+        self._rounds(size // STRIDE, round_)
+        alive = b.load("i64", cell, volatile=True)
+        for offset, width in pieces(size, at.align, size // STRIDE * STRIDE):
+            alive = self._end_word(at, offset, width, alive)
+
+    def _end_word(self, at: Value, offset: int, width: int, alive: Value) -> Value:
+        """One word of that; `alive` is all ones until there was a NUL, and 0 behind it."""
+        b = self.b
+        word = b.zext(b.load(f"i{8 * width}", at, offset))
+        # The lowest 0x80 in `marks` stands in the first zero byte.
+        marks = b.and_(b.and_(b.sub(word, ONES), b.not_(word)), HIGHS >> 8 * (8 - width))
+        before = b.sub(b.lshr(b.and_(marks, b.neg(marks)), 7), 1)
+        kept = b.and_(b.and_(word, before), alive)
+        b.store(b.trunc(kept, f"i{8 * width}") if width < 8 else kept, at, offset)
+        return b.select(b.eq(marks, 0), alive, 0)
 
     def keep(self, value: Value) -> Callable[[], Value]:
         """Puts a scalar into scratch memory; the result reads it back."""

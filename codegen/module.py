@@ -5,27 +5,30 @@ from __future__ import annotations
 from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.features import Offers
-from pytrace.codegen.image import SESSION_VALUES, Action, MapImage, Place, RecordLayout
+from pytrace.codegen.image import SESSION_VALUES, URGENT_HEADER, Action, Loss, MapImage, Place, RecordLayout
 from pytrace.codegen.layout import align_up
 from pytrace.diagnostics import Span, excerpts
 from pytrace.frozen import field, record, replace
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Type, align_of, size_of
 
-__all__ = ["NO_PREALLOC", "Module", "layout_of", "place_of"]
+__all__ = ["NO_PREALLOC", "RDONLY_PROG", "Module", "layout_of", "place_of"]
 
 RDONLY_PROG = 1 << 7
 """BPF_F_RDONLY_PROG: programs only read the map."""
 NO_PREALLOC = 1
 """BPF_F_NO_PREALLOC"""
 
+OF_MAPS = ("map_full", "map_memory")
+"""Losses that concern a map, wherever they happen."""
+
 HEADER = 4
 """A record starts with the u32 index of its action."""
 
 
-def layout_of(types: tuple[Type, ...]) -> RecordLayout:
+def layout_of(types: tuple[Type, ...], urgent: bool = False) -> RecordLayout:
     """The record that carries values of the types."""
-    at, fields = HEADER, []
+    at, fields = URGENT_HEADER if urgent else HEADER, []
     for type_ in types:
         at = align_up(at, align_of(type_))
         fields.append((at, type_))
@@ -39,23 +42,36 @@ def place_of(span: Span) -> Place:
     return Place(span.source.name, line, column, excerpts(span))
 
 
+PART_LINES = 30_000
+"""About how many lines of LLVM's language are compiled as one module: a script of many probes becomes several, since
+LLVM's time grows faster than its modules, and they can be compiled side by side."""
+
+
 @record
 class Module:
-    """One LLVM module for a whole program."""
+    """What is compiled for a whole program, as one LLVM module after the other (`take`)."""
 
     program: core.Program
     features: Offers
     functions: list[str] = field(default_factory=list)
+    """Of the module at hand."""
     actions: list[Action] = field(default_factory=list)
     maps: dict[str, MapImage] = field(default_factory=dict)
     uses_lost: bool = False
-    """Whether the function that counts lost records is needed."""
+    """Whether the module at hand needs the function that counts lost records."""
+    counts_lost: bool = False
+    """Whether any module does."""
+    losses: list[Loss] = field(default_factory=list)
+    """What is counted besides the records of each program."""
     deleted_from: set[int] = field(default_factory=set)
     """Indices of the maps from which the script deletes keys."""
+    split: frozenset[int] = frozenset()
+    """Indices of the maps that are stored as two, for short and for long keys."""
     locations: list[Span] = field(default_factory=list)
     """Where debug locations point: the line of a location is an index here, plus one."""
     _kfuncs: dict[str, str] = field(default_factory=dict)
     _symbols: set[str] = field(default_factory=set)
+    _lines: int = 0
     _metadata: list[str] = field(default_factory=list)
     _action_index: dict[object, int] = field(default_factory=dict)
     _rodata: bytearray = field(default_factory=bytearray)
@@ -63,16 +79,26 @@ class Module:
     _zeros: int = 0
     _seen: dict[tuple[str, int, int, int], int] = field(default_factory=dict)
 
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether no program of the script may run inside another: it traces what programs do themselves."""
+        return any(target.number("dangerous") for probe in self.program.probes for target in probe.targets)
+
     # constants
 
-    def rodata(self, data: bytes, align: int = 8) -> Value:
-        """A pointer to constant bytes."""
+    def constant(self, data: bytes, align: int = 8) -> int:
+        """Where constant bytes are in the map of constants."""
         key = (data, align)
         offset = self._constants.get(key)
         if offset is None:
             self._rodata += bytes(-len(self._rodata) % align)
             offset = self._constants[key] = len(self._rodata)
             self._rodata += data
+        return offset
+
+    def rodata(self, data: bytes, align: int = 8) -> Value:
+        """A pointer to constant bytes."""
+        offset = self.constant(data, align)
         # A symbol of its own for each constant: LLVM would add an offset to a common one in a register.
         self._symbols.add(f"rodata.{offset}")
         return Value(f"@rodata.{offset}", "ptr", ANYWHERE)
@@ -128,8 +154,21 @@ class Module:
         index = self._action_index.get(key)
         if index is None:
             index = self._action_index[key] = len(self.actions)
-            self.actions.append(Action(kind, static, layout_of(types), place_of(span), order, urgent))
+            self.actions.append(Action(kind, static, layout_of(types, urgent), place_of(span), order, urgent))
         return index, self.actions[index].layout
+
+    def loss(self, kind: str, subject: str, span: Span) -> int:
+        """The number of the counter for a loss (`Loss`); the first ones are those of the programs' records."""
+        name, line, column = span.source.name, *span.source.position(span.start)
+        loss = Loss(kind, subject, f"{name}:{line}:{column}" if kind not in OF_MAPS else "")
+        if loss not in self.losses:
+            self.losses.append(loss)
+        return self.record_losses + self.losses.index(loss)
+
+    @property
+    def record_losses(self) -> int:
+        """How many counters there are for lost records: one for each program, by its number."""
+        return max(probe.order for probe in self.program.probes) + 1
 
     # debug locations
 
@@ -159,16 +198,34 @@ class Module:
         if self._constants:
             data = bytes(self._rodata)
             self.add_map(MapImage("rodata", "array", 4, len(data), 1, RDONLY_PROG, data, frozen=True))
-        if "zeros" in self._symbols:
+        if self._zeros:
             self.add_map(MapImage("zeros", "array", 4, align_up(self._zeros), 1, RDONLY_PROG, frozen=True))
-        quiet = all(action.urgent or action.kind in ("exit", "runtime_error") for action in self.actions)
-        if quiet and "ring" in self.maps and not self.program.config.perf_rb_pages:
+        kinds = {action.kind for action in self.actions if not action.urgent}
+        if kinds <= {"runtime_error"} and "ring" in self.maps and not self.program.config.perf_rb_pages:
             # Such records are few, and it takes milliseconds to make a large ring.
-            self.maps["ring"] = replace(self.maps["ring"], max_entries=min(QUIET_RING, self.maps["ring"].max_entries))
+            most = QUIET_RING if kinds else SMALL_RING
+            self.maps["ring"] = replace(self.maps["ring"], max_entries=min(most, self.maps["ring"].max_entries))
         return tuple(self.maps.values())
 
-    def text(self) -> str:
-        """The module, without the lines about the target."""
+    def add(self, function: str) -> None:
+        """Puts the text of a program's functions into the module at hand."""
+        self.functions.append(function)
+        self._lines += function.count("\n")
+
+    @property
+    def is_full(self) -> bool:
+        return self._lines > PART_LINES
+
+    def take(self) -> str:
+        """The text of the module at hand, without the lines about the target; the next one starts empty."""
+        text = self._text()
+        self.counts_lost |= self.uses_lost
+        self.uses_lost, self._lines = False, 0
+        for part in (self.functions, self._kfuncs, self._symbols, self._metadata, self._seen):
+            part.clear()
+        return text
+
+    def _text(self) -> str:
         externs = [f"@{symbol} = external global [0 x i64], align 8" for symbol in sorted(self._symbols)]
         metadata = [f"!{number} = {text}" for number, text in enumerate(self._metadata, 5)]
         return "\n".join((
@@ -188,7 +245,7 @@ SMALL_RING = 65536
 
 
 QUIET_RING = 1 << 20
-"""Bytes of the ring buffer of a script that sends nothing but warnings and the request to end."""
+"""Bytes of the ring buffer of a script that sends nothing but warnings and what is urgent."""
 
 
 def ring_size(pages: int, features: Offers) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pytrace.aggregations import AGGREGATIONS
 from pytrace.aggregations.aggregation import Step
 from pytrace.codegen.emitter import ANYWHERE, Value
-from pytrace.codegen.maps import NOEXIST, Maps
+from pytrace.codegen.maps import NOEXIST, Located, Maps
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Aggregate
 
@@ -18,8 +18,8 @@ class CopiesOf:
     """The copies of one value (`aggregations.aggregation.Copies`). Where the kernel cannot look at other CPUs, only
     the current CPU's is seen."""
 
-    def __init__(self, emitter: PerCpu, map_: core.Map, key: Value) -> None:
-        self.emitter, self.map, self.key = emitter, map_, key
+    def __init__(self, emitter: PerCpu, at: Located) -> None:
+        self.emitter, self.at = emitter, at
 
     def fold(self, initial: Sequence[Value], step: Step) -> Sequence[Value]:
         e = self.emitter
@@ -37,15 +37,14 @@ class CopiesOf:
 
     def each(self, body: Callable[[Value], None]) -> None:
         """Runs `body` with a pointer to each copy that there is."""
-        e = self.emitter
-        map_ = e.map_pointer(self.map)
+        e, at = self.emitter, self.at
         if not e.features.lookup_percpu:
-            copy = e.pointer_helper("map_lookup_elem", map_, self.key)
+            copy = e.find(at)
             e.when(e.b.xor(e.b.is_null(copy), 1), lambda: body(copy))
             return
 
         def look(cpu: Value) -> None:
-            copy = e.pointer_helper("map_lookup_percpu_elem", map_, self.key, cpu)
+            copy = e.pointer_helper("map_lookup_percpu_elem", at.map, at.key, cpu)
             e.when(e.b.xor(e.b.is_null(copy), 1), lambda: body(copy))
 
         e.count_to(e.features.cpus, e.features.cpus, look)
@@ -58,9 +57,8 @@ class PerCpu(Maps):
         assert isinstance(type_, Aggregate)
         aggregation = AGGREGATIONS[type_.name]
         args = [self.eval64(arg) for arg in stmt.args]
-        key = self.map_key(map_, stmt.key)
-        b, pointer = self.b, self.map_pointer(map_)
-        found = self.pointer_helper("map_lookup_elem", pointer, key)
+        b, at = self.b, self.located(map_, stmt.key)
+        found = self.find(at)
         done = b.block("done")
         if map_.key is not None:
             lookup, make, update = b.current, b.block("make"), b.block("update")
@@ -68,12 +66,12 @@ class PerCpu(Maps):
             b.place(make)
             zeros = self.module.zeros(aggregation.value_size(type_))
             # Where another CPU made the element first this fails, and the second look finds that one.
-            result = self.helper("map_update_elem", pointer, key, zeros, NOEXIST)
-            again = self.pointer_helper("map_lookup_elem", pointer, key)
+            result = self.helper("map_update_elem", at.map, at.key, zeros, NOEXIST)
+            again = self.find(at)
             missed, made = b.block("missed"), b.current
             b.cond_br(b.is_null(again), missed, update)
             b.place(missed)
-            self.report("map_full", stmt.span, "map_update_elem", result)
+            self.refuse(map_, result, stmt.span)
             b.br(done)
             b.place(update)
             found = b.phi((found, lookup), (again, made))
@@ -85,10 +83,10 @@ class PerCpu(Maps):
         aggregation.update(self, type_, Value(found.text, "ptr", ANYWHERE), args)
         b.place(done)
 
-    def copies(self, map_: core.Map, key: Value) -> CopiesOf:
-        return CopiesOf(self, map_, key)
+    def copies(self, map_: core.Map, at: Located) -> CopiesOf:
+        return CopiesOf(self, at)
 
-    def reduced(self, map_: core.Map, key: Value) -> Value:
+    def reduced(self, map_: core.Map, at: Located) -> Value:
         """A castable aggregation as an integer (i64)."""
         assert isinstance(map_.value, Aggregate)
-        return AGGREGATIONS[map_.value.name].reduce(self, map_.value, self.copies(map_, key))
+        return AGGREGATIONS[map_.value.name].reduce(self, map_.value, self.copies(map_, at))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pytrace.codegen.image import (
     Action,
     Image,
+    Loss,
     MapImage,
     Place,
     ProgramImage,
@@ -50,7 +51,7 @@ _DICT, _SPACE = 0, 1
 _CLASSES: tuple[type[Any], ...] = (
     Image, ProgramImage, Relocation, MapImage, ScriptMap, Action, RecordLayout, Place, Target, Config, Int, Bool, Enum,
     Str, Buffer, Pointer, Array, Tuple, Record, Struct, Void, Nothing, Stack, Opaque, Aggregate, Context, Field,
-    StructDef,
+    StructDef, Loss,
 )  # fmt: skip
 """Classes by number, from 2 on. Their fields are stored in order."""
 _NUMBERS = {each: number for number, each in enumerate(_CLASSES, 2)}

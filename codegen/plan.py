@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pytrace.codegen.visit import Node, nodes, parts
 from pytrace.frozen import field, frozen, record
 from pytrace.semantics import program as core
-from pytrace.semantics.types import size_of
+from pytrace.semantics.types import Aggregate, size_of
 
 __all__ = ["BUDGETS", "Budget", "Home", "Plan", "make_plan"]
 
@@ -213,5 +213,10 @@ def make_plan(
             elif size_of(var.type) <= min(on_stack_limit, stack):
                 kind, stack = "stack", stack - size_of(var.type)
         homes[index] = Home(var, kind, home[-1] if home else None, index in flow.unset)
-    callbacks = any(isinstance(node, callback) for node in nodes(probe.body))
+    callbacks = any(isinstance(node, callback) or _counts_rows(node) for node in nodes(probe.body))
     return Plan(homes, callbacks)
+
+
+def _counts_rows(node: Node) -> bool:
+    """Whether a node is compiled to a walk through the tables of a map (`MapCalls.count_rows`)."""
+    return isinstance(node, core.MapCall) and node.name == "len" and isinstance(node.map.value, Aggregate)

@@ -15,7 +15,7 @@ from pytrace.codegen.helpers import HELPERS
 from pytrace.frozen import frozen
 
 __all__ = [
-    "PREEMPTED", "RELEASE", "SETS", "STATE_CONTEXT", "STATE_RESULT", "STATE_SET", "STATE_SIGNAL", "STATE_SIZE",
+    "LEAVE", "PREEMPTED", "RELEASE", "SETS", "STATE_CONTEXT", "STATE_RESULT", "STATE_SET", "STATE_SIGNAL", "STATE_SIZE",
     "Layout", "prologue", "with_releases",
 ]
 
@@ -27,6 +27,9 @@ SETS = 4
 
 RELEASE = "; release"
 """Stands where the program ends, until it is known whether there is something to give back."""
+
+LEAVE = "; leave"
+"""Stands where the program ends, for what it does then in a script whose programs must not run inside each other."""
 
 STATE_CONTEXT, STATE_SIGNAL, STATE_RESULT, STATE_SET, STATE_SIZE = 0, 8, 16, 24, 32
 """The struct through which a callback and the function that passed it communicate: the context pointer; why the loop
@@ -109,18 +112,18 @@ def prologue(layout: Layout) -> tuple[list[str], list[str]]:
 
 
 def with_releases(lines: Sequence[str], *, claimed: bool) -> list[str]:
-    """The lines of a function with the ends filled in: a claimed set is given back."""
-    if not claimed:
-        return [line for line in lines if line != RELEASE]
+    """The lines of a function with the ends filled in: a claimed set is given back, and other programs may run."""
     result: list[str] = []
     for line in lines:
-        if line == RELEASE:
+        if line == LEAVE:
+            result.append("store volatile i64 0, ptr %inside, align 8")
+        elif line == RELEASE and claimed:
             number = len(result)
             result += (
                 f"%own{number} = shl i64 1, %set",
                 f"%others{number} = xor i64 %own{number}, -1",
                 f"%claimed{number} = atomicrmw and ptr %claims, i64 %others{number} monotonic",
             )
-        else:
+        elif line != RELEASE:
             result.append(line)
     return result

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.helpers import HELPERS
-from pytrace.codegen.image import RecordLayout
+from pytrace.codegen.image import MapImage, RecordLayout
 from pytrace.codegen.map_calls import MapCalls
-from pytrace.codegen.visit import is_pure
+from pytrace.codegen.visit import is_pure, nodes
 from pytrace.diagnostics import Span
 from pytrace.semantics import program as core
 from pytrace.semantics.types import I64, Aggregate, Type, size_of
@@ -16,7 +16,12 @@ from pytrace.semantics.types import I64, Aggregate, Type, size_of
 __all__ = ["LOST", "Records", "lost_function"]
 
 LOST = "lost"
-"""The function that counts a record for which the ring had no room."""
+"""The function that counts what is lost: a record for which the ring had no room, an update that a map refused."""
+PRODUCER_POSITION = 3
+"""BPF_RB_PROD_POS of include/uapi/linux/bpf.h."""
+E2BIG = 7
+INSIDE = "inside"
+"""The map whose element of a CPU is not 0 while a program runs there, in scripts that need it."""
 
 
 class Records(MapCalls):
@@ -34,8 +39,9 @@ class Records(MapCalls):
             self._send(index, layout, expr.args, held, expr.urgent)
 
     def _may_report(self, args: Sequence[core.Expr]) -> bool:
-        """With -k nearly everything may send a report of its own, which should come before the record."""
-        return self.module.program.check_reads and bool(args)
+        """Whether arguments may send reports of their own, which should come before the record. With -k nearly
+        everything may."""
+        return (self.module.program.check_reads and bool(args)) or any(map(_reports, nodes(args)))
 
     def _held(self, arg: core.Expr) -> Callable[[], Value]:
         """Evaluates an argument; the result gives the value, or where it is in memory."""
@@ -71,19 +77,62 @@ class Records(MapCalls):
     def record(self, index: int, size: int, urgent: bool, fill: Callable[[Value], None]) -> None:
         """Reserves a record, fills it with `fill(record)` and submits it; counts it as lost if there is no room."""
         b = self.b
-        ring = self.module.map(self.module.ring(urgent))
-        record = b.call_helper(HELPERS["ringbuf_reserve"], (ring, self.const(size), self.const(0)), "ptr", ANYWHERE)
-
-        def full() -> None:
-            self.module.uses_lost = True
-            b.call(f"@{LOST}", (self.const(self.probe.order),), "void")
+        passed = self._passed() if urgent else None
+        record = self._reserve(urgent, size)
+        if urgent:
+            record = self.choose(b.is_null(record), lambda: self._reserve(False, size), lambda: record)
 
         def room() -> None:
             b.store(self.const(index, "i32"), record)
+            if passed is not None:
+                b.store(passed, record, 8)
             fill(record)
             self.b.call_helper(HELPERS["ringbuf_submit"], (record, self.const(0)), "void")
 
-        self.when(b.is_null(record), full, room)
+        self.when(b.is_null(record), lambda: self._count_loss(self.const(self.probe.order)), room)
+
+    def _passed(self) -> Value:
+        """How many bytes were ever reserved in the ring of records. To be asked before the urgent record is reserved:
+        then whatever another urgent record, reserved in between, goes before is not behind this one."""
+        ring = self.module.map(self.module.ring(False))
+        return self.b.call_helper(HELPERS["ringbuf_query"], (ring, self.const(PRODUCER_POSITION)))
+
+    def _reserve(self, urgent: bool, size: int) -> Value:
+        ring = self.module.map(self.module.ring(urgent))
+        return self.b.call_helper(HELPERS["ringbuf_reserve"], (ring, self.const(size), self.const(0)), "ptr", ANYWHERE)
+
+    def _count_loss(self, number: Value) -> None:
+        self.module.uses_lost = True
+        self.b.call(f"@{LOST}", (number,), "void")
+
+    def lose(self, kind: str, subject: str, span: Span) -> None:
+        self._count_loss(self.const(self.module.loss(kind, subject, span)))
+
+    def refuse(self, map_: core.Map, result: Value, span: Span) -> None:
+        full, other = (self.module.loss(kind, map_.name, span) for kind in ("map_full", "map_memory"))
+        self._count_loss(self.b.select(self.b.eq(result, -E2BIG), self.const(full), self.const(other)))
+        self.report("map_full", span, "map_update_elem", result)
+
+    def only_one(self) -> None:
+        """Ends the program, as lost, if it interrupts one of the script's programs on this CPU.
+
+        Where a script traces locks, its programs would otherwise run while another holds one of the kernel's own for a
+        map, and wait for it forever.
+        """
+        b = self.b
+        key = b.alloca(8)
+        b.store(0, key)
+        inside = b.call_helper(HELPERS["map_lookup_elem"], (self.module.map(INSIDE), key), "ptr", ANYWHERE)
+        self.module.add_map(MapImage(INSIDE, "percpu_array", 4, 8, 1))
+        self.when(b.is_null(inside), lambda: b.ret(0))
+
+        def busy() -> None:
+            self.lose("inside", self.probe.targets[0].name, self.probe.span)
+            b.ret(0)
+
+        self.when(b.ne(b.load("i64", inside, volatile=True), 0), busy)
+        b.line(f"%inside = getelementptr i8, ptr {inside.text}, i64 0")
+        b.line("store volatile i64 1, ptr %inside, align 8")
 
     def report(self, error: str, span: Span, helper: str = "", retcode: Value | None = None) -> None:
         """Sends a record of kind `runtime_error`: static (error, helper), one field with the helper's result."""
@@ -100,17 +149,25 @@ class Records(MapCalls):
             self.when(self.b.slt(result, 0), lambda: self.report("helper", span, helper, result))
 
 
+def _reports(node: core.Expr | core.Stmt) -> bool:
+    """Whether a node checks something when it runs, whatever the options. (So do stacks, but they are large, and
+    seldom fail.)"""
+    if isinstance(node, core.Arith):
+        return node.op in ("udiv", "umod") and not isinstance(node.right, core.Const)
+    return isinstance(node, core.Element)
+
+
 def _sent(type_: Type) -> Type:
     """The type that a value has in a record: aggregations travel as integers."""
     return type_.as_int if isinstance(type_, Aggregate) else type_
 
 
 def lost_function(attributes: str) -> str:
-    """Counts a lost record in the map `drops`, at the number of its program."""
-    return f"""define internal void @{LOST}(i64 %program) {attributes} {{
+    """Counts a loss in the map `drops`, at its number."""
+    return f"""define internal void @{LOST}(i64 %number) {attributes} {{
 entry:
 %key = alloca i64, align 8
-store i64 %program, ptr %key, align 8
+store i64 %number, ptr %key, align 8
 %cell = call ptr inttoptr (i64 {HELPERS["map_lookup_elem"]} to ptr)(ptr @drops, ptr %key)
 %none = icmp eq ptr %cell, null
 br i1 %none, label %done, label %count

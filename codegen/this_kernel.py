@@ -72,3 +72,8 @@ class ThisKernel:
         from pytrace.kernel.features import kfunc
 
         return kfunc("bpf_map_sum_elem_count")
+
+    def function_number(self, name: str) -> int:
+        from pytrace.kernel.features import kfunc_id
+
+        return kfunc_id(name) or 0

@@ -12,13 +12,23 @@ from collections.abc import Sequence
 
 from pytrace.console import Stop, coloured_output, encode, report_rejection, say
 from pytrace.hints import TYPE_CHECKING, NoReturn
-from pytrace.options import CommandLine, UsageError, parse_command_line, usage
+from pytrace.options import (
+    BUFFERINGS,
+    FEATURES,
+    FORMATS,
+    MODES,
+    SHELLS,
+    STAGES,
+    CommandLine,
+    UsageError,
+    parse_command_line,
+    usage,
+)
 from pytrace.problem import Problem
 
 if TYPE_CHECKING:
     from pytrace.script import Request
 
-MODES = ("codegen", "compiler-bench", "bench", "test", "format")
 _FOR_A_SESSION = frozenset({
     "repl", "unsafe", "warnings", "no-warnings", "include-dir", "include", "debuginfo", "no-feature", "pid",
     "traceable-functions", "no-cache", "usdt-file-activation", "btf",
@@ -113,9 +123,9 @@ def _mode(line: CommandLine) -> str:
 def _check_values(line: CommandLine) -> None:
     """What can be refused before anything is read."""
     output_format = line.last("format") or "text"
-    if output_format not in ("text", "json"):
+    if output_format not in FORMATS:
         raise Stop(f'Invalid output format "{output_format}"\nValid formats: \'text\', \'json\'')
-    if (line.last("buffering") or "line") not in ("line", "full", "none"):
+    if (line.last("buffering") or "line") not in BUFFERINGS:
         raise UsageError("USAGE: -B must be either 'line', 'full', or 'none'.")
     if len(line.all("warnings")) > 1:
         raise UsageError("USAGE: -k can be given once only; it covers map lookups and probe reads.")
@@ -123,13 +133,11 @@ def _check_values(line: CommandLine) -> None:
         raise UsageError("USAGE: -k conflicts with --no-warnings")
     if line.has("pid") and line.last("cmd"):
         raise UsageError("USAGE: Cannot use both -c and -p.")
-    known = {"kprobe_multi", "kprobe_session", "uprobe_multi"}
     for name in _features(line):
-        if name not in known:
-            raise UsageError(f"USAGE: --no-feature can only have values '{','.join(sorted(known))}'.")
-    stages = {"ast", "types", "codegen", "codegen-opt", "dis", "libbpf", "verifier", "parse", "all"}
+        if name not in FEATURES:
+            raise UsageError(f"USAGE: --no-feature can only have values '{','.join(FEATURES)}'.")
     for stage in _stages(line):
-        if stage not in stages:
+        if stage not in STAGES:
             raise UsageError(f"USAGE: invalid option for -d: {stage}", show_help=False)
 
 
@@ -150,6 +158,8 @@ def _run(line: CommandLine) -> int:
 
         sys.stdout.write(f"pytrace v{__version__}\n")
         return 0
+    if (shell := line.last("completions")) is not None:
+        return _completions(shell)
     _check_values(line)
     mode = _mode(line)
     if line.has("info"):
@@ -175,6 +185,15 @@ def _run(line: CommandLine) -> int:
     from pytrace import run
 
     return run.run(line, request, mode=mode, no_features=_features(line), stages=_stages(line))
+
+
+def _completions(shell: str) -> int:
+    if shell not in SHELLS:
+        raise UsageError(f"USAGE: --completions can only be {', '.join(SHELLS)}.", show_help=False)
+    from pytrace.share import completions
+
+    sys.stdout.write(completions(shell))
+    return 0
 
 
 def _request(line: CommandLine) -> Request:

@@ -21,6 +21,7 @@ from pytrace.semantics import (
     control_flow,
     definitions,
     fold,
+    functions,
     getopt,
     imports,
     macros,
@@ -29,6 +30,8 @@ from pytrace.semantics import (
     names,
     parameters,
     scope,
+    sessions,
+    sharing,
     typing,
     unstable,
 )
@@ -55,6 +58,8 @@ PASSES: tuple[Pass, ...] = (
     control_flow.check,     # break, continue, return where they may stand
     macros.expand,          # macro calls → their bodies
     matching.match,         # specs → targets on this machine
+    sessions.pair,          # entry and return of the same kernel functions → one program
+    sharing.share,          # many targets at system calls → one
     definitions.read,       # C preamble → types and #defines
     parameters.substitute,  # $1, $# → literals
     fold.literals,          # constant expressions → literals
@@ -125,7 +130,7 @@ class Compiled:
     """An image and the files that it was made from, apart from the script: imported scripts and traced binaries.
 
     `lasting` is False when it was also made from what comes and goes without a trace in those files: the binaries
-    that a pattern of paths finds, the folders of cgroups.
+    that a pattern of paths finds, the folders of cgroups, the headers of imported C files.
     """
 
     image: Image
@@ -147,11 +152,18 @@ def compile_source(
         unit = _through_passes(_unit(source, options), diagnostics, inspect=inspect)
         program = typing.check(unit, diagnostics)
         diagnostics.check()
+        functions.refuse(unit, diagnostics)
+        diagnostics.check()
         if inspect is not None:
             inspect("types", "".join(f"{part}\n" for part in (*program.probes, *program.maps)))
         image = generate(program, inspect=inspect)
+    close = getattr(unit.types, "close", None)  # of types that a C compiler keeps
+    if close is not None:
+        close()
     targets = [target for each in image.programs for target, _ in each.targets]
     binaries = {file for target in targets for file in PROVIDERS[target.provider].files(target)}
     patterns = any("*" in spec.parts[0] for each in unit.probes for spec in each.specs if spec.provider in _IN_FILES)
-    lasting = not patterns and "cgroupid" not in source.text
+    # Which headers a C file includes is its compiler's affair.
+    from_c = any(file.endswith(".bpf.c") for file in unit.imported)
+    lasting = not patterns and not from_c and "cgroupid" not in source.text
     return Compiled(image, (*unit.imported, *sorted(binaries)), lasting)

@@ -33,25 +33,33 @@ def say(text: str) -> None:
     sys.stderr.buffer.flush()
 
 
+_complained = False
+"""Whether it was said that BPFTRACE_COLOR is none of its values: once is enough."""
+
+
 def _wished_colour() -> bool | None:
     """Whether the user wants colours always or never; None if that depends on where they would go."""
     wish = os.environ.get("PYTRACE_COLOR", os.environ.get("BPFTRACE_COLOR", "auto"))
     if wish in ("always", "never"):
         return wish == "always"
-    if wish != "auto":
+    global _complained
+    if wish != "auto" and not _complained:
+        _complained = True
         say(f"WARNING: BPFTRACE_COLOR must be auto, always or never, not {wish}\n")
+    if os.environ.get("NO_COLOR"):  # no-color.org; who names our own variable means it
+        return False
     return None
 
 
 def use_colour() -> bool:
-    """Whether diagnostics are coloured (OUTPUT 7.4)."""
+    """Whether diagnostics are coloured: on a terminal."""
     wish = _wished_colour()
     return sys.stdout.isatty() and sys.stderr.isatty() if wish is None else wish
 
 
 def coloured_output() -> bool:
-    """Whether a script that is printed is coloured: on a terminal, unless the user wants none (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and _wished_colour() is not False
+    """Whether a script that is printed is coloured: on a terminal, unless the user wants none."""
+    return sys.stdout.isatty() and _wished_colour() is not False
 
 
 def _render(diagnostics: Iterable[Diagnostic], colour: bool) -> str:

@@ -24,18 +24,28 @@ class UsageError(Exception):
 
 @frozen
 class Option:
-    """An option; `metavar` is empty for a switch."""
+    """An option; `metavar` is empty for a switch. `choices` are the values it takes, if they are few; of them several
+    may be given with commas where `several` says so."""
 
     name: str
     short: str
     metavar: str
     help: str
     group: str
+    choices: tuple[str, ...] = ()
+    several: bool = False
 
     @property
     def takes_value(self) -> bool:
         return bool(self.metavar)
 
+
+FEATURES = ("kprobe_multi", "kprobe_session", "uprobe_multi")
+FORMATS = ("text", "json")
+BUFFERINGS = ("line", "full", "none")
+MODES = ("codegen", "compiler-bench", "bench", "test", "format")
+STAGES = ("ast", "types", "codegen", "codegen-opt", "dis", "libbpf", "verifier", "parse", "all")
+SHELLS = ("bash", "zsh", "fish")
 
 OPTIONS: tuple[Option, ...] = (
     Option("", "e", "PROGRAM", "run this program", "Program"),
@@ -49,10 +59,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("dwarf-pid", "", "PID", "a further process for dw_ustack (repeatable)", "Program"),
     Option("usdt-file-activation", "", "", "accepted; the kernel activates USDT semaphores", "Program"),
     Option("traceable-functions", "", "FILE", "read the traceable kernel functions from a file", "Program"),
-    Option("no-feature", "", "LIST", "do without kprobe_multi, kprobe_session, uprobe_multi", "Program"),
+    Option("no-feature", "", "LIST", "do without kprobe_multi, kprobe_session, uprobe_multi", "Program", FEATURES,
+    True),
     Option("output", "o", "FILE", "write the results to a file", "Output"),
-    Option("format", "f", "FORMAT", "text or json", "Output"),
-    Option("buffering", "B", "MODE", "flush results by line (default), when full, or none: at once", "Output"),
+    Option("format", "f", "FORMAT", "text or json", "Output", FORMATS),
+    Option("buffering", "B", "MODE", "flush results by line (default), when full, or none: at once", "Output",
+    BUFFERINGS),
     Option("quiet", "q", "", "do not say how many probes were attached", "Output"),
     Option("verbose", "v", "", "say what is done; with -l, show arguments", "Output"),
     Option("warnings", "k", "", "warn when reading memory or a map fails", "Output"),
@@ -63,12 +75,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("test", "", "", "run the test probes", "Instead of running"),
     Option("bench", "", "", "run the bench probes", "Instead of running"),
     Option("fmt", "", "", "print the program in the standard layout", "Instead of running"),
-    Option("mode", "", "MODE", "codegen, compiler-bench, test, bench or format", "Instead of running"),
+    Option("mode", "", "MODE", "codegen, compiler-bench, test, bench or format", "Instead of running", MODES),
     Option("info", "", "", "show what this system offers", "Instead of running"),
+    Option("completions", "", "SHELL", "show the completions for bash, zsh or fish", "Instead of running", SHELLS),
     Option("help", "h", "", "show this text", "Instead of running"),
     Option("version", "V", "", "show the version", "Instead of running"),
     Option("debug", "d", "STAGE", "show a stage: ast, types, codegen, codegen-opt, dis, libbpf, verifier, all",
-    "Debugging"),
+    "Debugging", STAGES, True),
     Option("emit-elf", "", "FILE", "write the BPF object", "Debugging"),
     Option("emit-llvm", "", "FILE", "write FILE.original.ll and FILE.optimized.ll", "Debugging"),
     Option("verify-llvm-ir", "", "", "check the generated code", "Debugging"),
@@ -183,8 +196,7 @@ def usage() -> str:
         "",
         "ENVIRONMENT:",
         "    BPFTRACE_<NAME>, PYTRACE_<NAME>    set a configuration variable, such as BPFTRACE_MAX_STRLEN",
-        "    BPFTRACE_COLOR                     auto, always or never",
-        "    NO_COLOR                           if set, --fmt prints without colours on a terminal too",
+        "    BPFTRACE_COLOR                     auto, always or never; NO_COLOR is heeded too",
         "",
         "EXAMPLES:",
         "    pytrace -e 'tracepoint:syscalls:sys_enter_openat { printf(\"%s %s\\n\", comm, str(args.filename)); }'",

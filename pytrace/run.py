@@ -23,17 +23,23 @@ PID_LIMIT = 0x400000
 """The kernel's PID_MAX_LIMIT on 64-bit machines (include/linux/threads.h)."""
 
 
+def read_pid(text: str, lowest: int = 1) -> int:
+    """The number of a process. Raises `Stop` for what cannot be one."""
+    try:
+        pid = int(text)
+    except ValueError:
+        raise Stop(f"Failed to parse pid: invalid integer: {text}") from None
+    if not lowest <= pid <= PID_LIMIT:
+        raise Stop(f"Pid out of range: {text}")
+    return pid
+
+
 def traced_pid(line: CommandLine) -> int | None:
     """The process of -p, which must exist."""
     text = line.last("pid")
     if text is None:
         return None
-    try:
-        pid = int(text)
-    except ValueError:
-        raise Stop(f"Failed to parse pid: invalid integer: {text}") from None
-    if not 0 < pid <= PID_LIMIT:
-        raise Stop(f"Pid out of range: {text}")
+    pid = read_pid(text)
     try:
         os.close(os.pidfd_open(pid))
     except OSError as error:
@@ -63,7 +69,7 @@ def compile_options(
         no_features=no_features,
         traceable_functions=line.last("traceable-functions"),
         probe_filter=line.last("probe-filter"),
-        mode=mode if mode in ("test", "bench") else "",
+        mode=mode if mode in ("test", "bench", "codegen") else "",
         directory=os.path.dirname(request.path) if request.path else ".",
     )
 
@@ -146,7 +152,7 @@ class Compilation:
             repr((request.positional, request.named, self.mode, sorted(self.no_features), self.pid, colour)),
             repr([(flag, self.line.all(flag)) for flag in flags]),
             repr(sorted(item for item in os.environ.items() if item[0].startswith(("BPFTRACE_", "PYTRACE_")))),
-            os.environ.get("PATH", ""),
+            repr([os.environ.get(name) for name in ("PATH", "ARCH", "CPATH", "C_INCLUDE_PATH")]),
             os.readlink("/proc/self/ns/pid"),
             os.getcwd(),
         ]
@@ -256,6 +262,8 @@ def start(
         colour=use_colour(),
         notify="__BPFTRACE_NOTIFY_PROBES_ATTACHED" in os.environ,
         verifier_logs=bool(stages & {"verifier", "all"}),
+        cached=not line.has("no-cache"),
+        dwarf_pids=tuple(read_pid(text, lowest=0) for text in line.all("dwarf-pid")),
     )
     sys.stdout.flush()
     gc.freeze()

@@ -58,6 +58,10 @@ class Aggregation(ABC):
     def fold(self, type_: Aggregate, copies: Sequence[bytes | memoryview]) -> Any:
         """One value from the per-CPU copies, each of `value_size` bytes at least."""
 
+    def row_words(self, type_: Aggregate) -> int:
+        """Words of a row, if a value is a table of them; else 0. The last word of a row is not 0 once it was used."""
+        return 0
+
     @abstractmethod
     def merge(self, type_: Aggregate, left: Any, right: Any) -> Any:
         """One value from those of two hosts."""

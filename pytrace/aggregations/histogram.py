@@ -61,6 +61,9 @@ class Histogram(Aggregation):
     def value_size(self, type_: Aggregate) -> int:
         return 8 * self.bucket_count(type_)
 
+    def row_words(self, type_: Aggregate) -> int:
+        return 1
+
     def update(self, e: Emitter, type_: Aggregate, at: Value, args: Sequence[Value]) -> None:
         # LLVM knows that the number is in range and would delete the check by which the verifier learns it.
         index = e.b.barrier(self.bucket_of(e, type_, args[0]))

@@ -40,11 +40,15 @@ class Tseries(Aggregation):
         _, number, aggregation = _parameters(type_)
         return number * 8 * _slot_words(aggregation)
 
+    def row_words(self, type_: Aggregate) -> int:
+        return _slot_words(_parameters(type_)[2])
+
     def update(self, e: Emitter, type_: Aggregate, at: Value, args: Sequence[Value]) -> None:
-        b, value = e.b, args[0]
+        b, (value, *clock) = e.b, args
         interval, number, aggregation = _parameters(type_)
         size = 8 * _slot_words(aggregation)
-        now = b.add(e.helper("ktime_get_boot_ns"), e.session("tai_offset"))
+        # A clock is given by the script in tests (`Config.dummy_ts_map`).
+        now = clock[0] if clock else b.add(e.helper("ktime_get_boot_ns"), e.session("tai_offset"))
         current = b.udiv(now, interval)
         slot = b.gep(at, b.mul(e.clamp(b.urem(current, number), number - 1), size))
         if not aggregation:

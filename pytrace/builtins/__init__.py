@@ -10,6 +10,7 @@ import pytrace.builtins.configuration
 import pytrace.builtins.context
 import pytrace.builtins.control
 import pytrace.builtins.cpu
+import pytrace.builtins.imported
 import pytrace.builtins.introspection
 import pytrace.builtins.maps
 import pytrace.builtins.memory

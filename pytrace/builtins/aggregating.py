@@ -11,6 +11,7 @@ from pytrace.aggregations.lhist import MAX_BUCKETS
 from pytrace.aggregations.tseries import AGGREGATIONS, most_intervals
 from pytrace.builtins.checks import as_u64, kind, unknown
 from pytrace.builtins.registry import Builtin, CallSite, Check, Typer, declare
+from pytrace.frozen import replace
 from pytrace.semantics import program as core
 from pytrace.semantics.types import UNKNOWN, Aggregate, Enum, Int
 from pytrace.syntax import tree
@@ -99,7 +100,12 @@ def _check_tseries(site: CallSite, t: Typer) -> core.Expr:
         problem = f"num_intervals must be <= {most}, which is what the kernel keeps per CPU ({number} provided)"
     if problem:
         return t.error(site.span, f"tseries() {problem}")
-    return _aggregate(t, site, (interval, number, *((aggregation,) if aggregation else ())))
+    call = _aggregate(t, site, (interval, number, *((aggregation,) if aggregation else ())))
+    if t.config.dummy_ts_map and isinstance(call, core.Call):
+        clock = t.value(tree.MapRef(site.span, t.config.dummy_ts_map.removeprefix("@")))
+        if isinstance(clock.type, Int):
+            return replace(call, args=(*call.args, as_u64(clock)))
+    return call
 
 
 def _declare(name: str, check: Check, signatures: tuple[str, ...], doc: str, arity: tuple[int, int]) -> None:

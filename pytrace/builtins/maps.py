@@ -124,7 +124,7 @@ def _check_emptying(site: CallSite, t: Typer) -> core.Expr:
     map_ = _map(t, site, keyed=None)
     if map_ is None:
         return core.Zero(VOID, site.span)
-    return core.Emit(VOID, site.span, site.name, (map_.name,))
+    return core.Emit(VOID, site.span, site.name, (map_.name,), urgent=True)
 
 
 declare(Builtin(

@@ -20,11 +20,15 @@ arguments travel in the record.
 map of stats (an int8 0 if that has no keys), and what is shown is the value that the map holds when the record is
 handled. `map` is the name with its `@`. A printed record has the type `Record`; text is bytes.
 
+What changes or prints maps, tells the time or ends the run is urgent: it is few and small, and must not be lost where
+an output of many records is.
+
 Run-time warnings that builtins report (`Emitter.report`) are named, with what `retcode` holds:
 
 | name | when | retcode |
 |---|---|---|
 | kstack, ustack | a stack could not be captured | the helper's error |
+| dw_ustack | the process has no unwind tables | -1 |
 | no_process | `comm(pid)` found none | the pid |
 | signal | `signal`, `signal_thread` failed | the helper's error |
 | signal_number, signal_thread_number | a computed number is none of a signal | the number |
@@ -273,7 +277,7 @@ declare(Builtin(
 
 def _check_time(site: CallSite, t: Typer) -> core.Expr:
     format_ = text(t, site, 0) if site.given else b"%H:%M:%S\n"
-    return core.Emit(VOID, site.span, "time", (format_ or b"",))
+    return core.Emit(VOID, site.span, "time", (format_ or b"",), urgent=True)
 
 
 declare(Builtin(
@@ -342,7 +346,7 @@ def _check_exit(site: CallSite, t: Typer) -> core.Expr:
         if not only(t, site, given, "int", Int):
             return core.Zero(VOID, site.span)
         code = core.Convert(I64, given.span, given) if not unknown(given) else code
-    emit = core.Emit(VOID, site.span, "exit", (), (code,))
+    emit = core.Emit(VOID, site.span, "exit", (), (code,), urgent=True)
     return core.Do(VOID, site.span, (core.Evaluate(site.span, emit), core.Return(site.span)), None)
 
 

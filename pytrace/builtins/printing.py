@@ -28,7 +28,7 @@ def _check_print(site: CallSite, t: Typer) -> core.Expr:
         if value.type.name != "stats" or value.key is None:
             message = f"Map type {value.type} cannot print the value of individual keys. You must print the whole map."
             return t.error(site.span, message)
-        return core.Emit(VOID, site.span, "print_element", (value.map.name,), (value.key,))
+        return core.Emit(VOID, site.span, "print_element", (value.map.name,), (value.key,), urgent=True)
     if value.type in (VOID, NOTHING, Tuple(())):
         return t.error(site.span, "none type passed to print() is not printable")
     if not is_printable(value):
@@ -47,7 +47,7 @@ def _print_map(t: Typer, site: CallSite, node: tree.MapRef) -> core.Expr:
         t.warning(site.span, "print()'s top and div arguments are ignored when used on stats() maps.")
     # Negative numbers mean what they mean as unsigned ones: more than there is.
     top, div = ([(limit or 0) % (1 << 64) for limit in limits] + [0, 0])[:2]
-    return core.Emit(VOID, site.span, "print_map", (map_.name, top, div))
+    return core.Emit(VOID, site.span, "print_map", (map_.name, top, div), urgent=True)
 
 
 declare(Builtin(

@@ -248,14 +248,9 @@ def _copy_comm(e: Emitter, task: Value, offset: object, at: Value) -> None:
     is in ours: names are compared and used as keys."""
     assert isinstance(offset, int)
     b = e.b
-    low, high = b.load("i64", task, offset), b.load("i64", task, offset + 8)
-    # The lowest 0x80 in `marks` stands in the first zero byte.
-    marks = b.and_(b.and_(b.sub(low, 0x0101010101010101), b.not_(low)), 0x8080808080808080)
-    first = b.and_(marks, b.neg(marks))
-    low = b.and_(low, b.sub(b.lshr(first, 7), 1))
-    high = b.select(b.eq(marks, 0), high, 0)
-    b.store(low, at)
-    b.store(high, at, 8)
+    for word in range(0, COMM_SIZE, 8):
+        b.store(b.load("i64", task, offset + word), at, word)
+    e.end_string(at, COMM_SIZE)
 
 
 def _fill_comm_of(e: Emitter, call: core.Call, at: Value) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
-from pytrace.builtins.process import current_id, own_pid_namespace
+from pytrace.builtins.process import current_id, kernel_types, own_pid_namespace
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
+from pytrace.frozen import replace
 from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Stack
@@ -18,6 +20,7 @@ FAMILY = "stacks"
 
 MODES = ("bpftrace", "perf", "raw", "build_id")
 DEFAULT_LIMIT = 127
+"""What is captured without a limit, and at most: the default of kernel.perf_event_max_stack."""
 MAX_LIMIT = 1024
 
 # Flags of bpf_get_stack (include/uapi/linux/bpf.h).
@@ -51,8 +54,23 @@ def _check_stack(site: CallSite, t: Typer) -> core.Expr:
             return t.error(site.span, "'build_id' stack mode can only be used for ustack")
         t.warning(site.span, "'build_id' stack mode can only be used for ustack, falling back to 'raw' for kstack")
         mode = "raw"
-    namespace = own_pid_namespace() if site.name == "ustack" else None
-    return core.Call(Stack(site.name, mode, limit), site.span, site.name, static=namespace or ())
+    kernel = site.name == "kstack"
+    namespace = None if kernel else own_pid_namespace()
+    return core.Call(Stack("kstack" if kernel else "ustack", mode, limit), site.span, site.name, static=namespace or ())
+
+
+def frame_size(type_: Stack) -> int:
+    """Bytes of a frame."""
+    return 32 if type_.mode == "build_id" else 8
+
+
+def _fill_head(e: Emitter, namespace: Sequence[object], at: Value) -> Value:
+    """No frames so far, and whose stack it is; gives the id of the process."""
+    process = current_id(e, namespace, process=True)
+    e.b.store(process, at, 8)
+    e.b.store(current_id(e, namespace, process=False), at, 12)
+    e.b.store(0, at)
+    return process
 
 
 def _fill_stack(e: Emitter, call: core.Call, at: Value) -> None:
@@ -62,15 +80,14 @@ def _fill_stack(e: Emitter, call: core.Call, at: Value) -> None:
     assert isinstance(type_, Stack)
     user = type_.kind == "ustack"
     flags = _USER_STACK if user else 0
-    frame = 8
+    frame = frame_size(type_)
     if type_.mode == "build_id":
         flags |= _USER_BUILD_ID
-        frame = 32
     head, size = (16 if user else 8), frame * type_.limit
     if user:
-        b.store(current_id(e, call.static, process=True), at, 8)
-        b.store(current_id(e, call.static, process=False), at, 12)
-    b.store(0, at)
+        _fill_head(e, call.static, at)
+    else:
+        b.store(0, at)
     if not size:
         return
     frames = b.gep(at, head)
@@ -81,7 +98,12 @@ def _fill_stack(e: Emitter, call: core.Call, at: Value) -> None:
     def failed() -> None:
         e.report(type_.kind, call.span, "get_stack", length)
 
-    e.when(b.slt(length, 0), failed, lambda: b.store(b.lshr(length, frame.bit_length() - 1), at))
+    def captured() -> None:
+        b.store(b.lshr(length, frame.bit_length() - 1), at)
+        if type_.limit >= DEFAULT_LIMIT:
+            e.when(b.uge(length, frame * DEFAULT_LIMIT), lambda: e.lose("stack", type_.kind, call.span))
+
+    e.when(b.slt(length, 0), failed, captured)
 
 
 for _name, _doc in (
@@ -96,15 +118,58 @@ for _name, _doc in (
     ))  # fmt: skip
 
 
-def _check_dwarf_stack(site: CallSite, t: Typer) -> core.Expr:
+def _check_unwound(site: CallSite, t: Typer) -> core.Expr:
+    """The stack by unwind tables. Which processes have some is known when the session starts."""
     if os.uname().machine != "x86_64":
         return t.error(site.span, "dw_ustack is available on x86_64 only")
-    return t.error(
-        site.span, "dw_ustack: unwinding by DWARF tables is not part of this version",
-        hints=["ustack follows frame pointers, which programs built with -fno-omit-frame-pointer have"],
-    )
+    from pytrace.kernel import features
+
+    if not features.loop() or not features.helper("task_pt_regs"):
+        return t.error(site.span, "dw_ustack needs Linux 5.17 (the helpers bpf_loop and bpf_task_pt_regs)")
+    checked = _check_stack(site, t)
+    if isinstance(checked, core.Call):
+        return replace(checked, static=(checked.static, _return_offsets(t)))
+    return checked
+
+
+def _return_offsets(t: Typer) -> tuple[int, ...]:
+    """Where the kernel keeps the return addresses that uretprobes replace (include/linux/uprobes.h); empty for a kernel
+    that keeps them elsewhere."""
+    types = kernel_types(t)
+    offsets = []
+    for name, member in (
+        ("task_struct", "utask"), ("uprobe_task", "return_instances"), ("return_instance", "stack"),
+        ("return_instance", "orig_ret_vaddr"), ("return_instance", "next"),
+    ):
+        struct = types.struct("struct", name)
+        definition = types.definition(struct) if struct is not None else None
+        field = definition.field(member) if definition is not None else None
+        if field is None:
+            return ()
+        offsets.append(field.offset)
+    return tuple(offsets)
+
+
+def _fill_unwound(e: Emitter, call: core.Call, at: Value) -> None:
+    b, type_ = e.b, call.type
+    assert isinstance(type_, Stack)
+    frame = frame_size(type_)
+    namespace, returns = call.static
+    assert isinstance(namespace, tuple) and isinstance(returns, tuple)
+    process = _fill_head(e, namespace, at)
+    if not type_.limit:
+        return
+    frames = b.gep(at, 16)
+    if e.strict:
+        e.zero(frames, frame * type_.limit)
+    count = e.unwind(frames, type_.limit, frame, process, returns)
+    e.when(b.slt(count, 0), lambda: e.report("dw_ustack", call.span, "", count), lambda: b.store(count, at))
 
 
 declare(Builtin(
-    "dw_ustack", _check_dwarf_stack, None, (), "", FAMILY, (0, 2), bare=True, internal=True,
+    "dw_ustack", _check_unwound, None,
+    ("dw_ustack", "dw_ustack(limit)", "dw_ustack(mode)", "dw_ustack(mode, limit)"),
+    "The stack of the current process, which needs no frame pointers: found by the unwind tables of its files. For the "
+    "processes of -p, -c and --dwarf-pid; x86_64 only. Takes what ustack takes.",
+    FAMILY, (0, 2), bare=True, fill=_fill_unwound,
 ))  # fmt: skip

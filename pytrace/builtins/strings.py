@@ -77,6 +77,7 @@ def _fill_str(e: Emitter, call: core.Call, at: Value) -> None:
     b, size = e.b, size_of(call.type)
     space, limit = call.static
     assert isinstance(limit, int)
+    short, e.short = e.short, 0
     source = call.args[0]
     if space:
         address = e.eval64(source)
@@ -89,24 +90,37 @@ def _fill_str(e: Emitter, call: core.Call, at: Value) -> None:
         length: Value | int = e.clamp(e.eval64(call.args[1]), most)
     else:
         length = most if limit < 0 else min(limit, most)
+    whole = bool(space) and limit < 0 and len(call.args) == 1
+    if not whole:
+        short = 0
     if e.strict:
-        e.zero(at, size)
+        e.zero(at, short or size)
     else:
         b.store(b.const(0, "i8"), at)
     if length == 0:
         return
-    read = e.read_string(at, length, address, where, call.span)
-    if space and limit < 0 and len(call.args) == 1 and size < NEVER_FULL:
-        # Full: the byte in the place of the NUL tells whether the string goes on.
-        last = b.gep(at, size - 1)
-        e.when(
-            b.eq(read, size),
-            lambda: _ignore(e.read(last, 1, b.add(address, size - 1), where, call.span)),
-        )
+    read = e.read_string(at, short or length, address, where, call.span)
+    if not whole:
+        return
 
+    def full() -> None:
+        """The byte in the place of the NUL tells whether the string goes on, and is kept where there is room."""
+        last = b.gep(at, size - 1) if size < NEVER_FULL else e.scratch(1)
+        b.store(b.const(0, "i8"), last)
+        e.read(last, 1, b.add(address, size - 1), where, call.span)
+        e.when(b.ne(b.load("i8", last), 0), lambda: e.lose("string", str(size), call.span))
 
-def _ignore(_: Value) -> None:
-    pass
+    def long() -> None:
+        """The string goes on, or ends just here: the rest follows, its first byte in the place of the NUL."""
+        rest, left = b.gep(at, short - 1), size - short + 1
+        e.zero(b.gep(at, short), size - short)
+        again = e.read_string(rest, left, b.add(address, short - 1), where, call.span)
+        e.when(b.eq(again, left), full)
+
+    if short:
+        e.when(b.eq(read, short), long)
+    else:
+        e.when(b.eq(read, size), full)
 
 
 declare(Builtin(

@@ -17,7 +17,10 @@ from typing import NamedTuple
 
 from pytrace.problem import Problem
 
-__all__ = ["Elf", "ElfError", "ElfSymbol", "LoadableSegment", "build_id", "find_library", "is_executable"]
+__all__ = [
+    "Elf", "ElfError", "ElfSymbol", "LoadableSegment", "all_functions", "build_id", "debug_paths", "find_library",
+    "is_executable",
+]
 
 _ET_EXEC, _ET_DYN = 2, 3
 _SHT_SYMTAB, _SHT_NOTE, _SHT_NOBITS, _SHT_DYNSYM = 2, 7, 8, 11
@@ -25,6 +28,7 @@ _PT_LOAD, _PT_NOTE, _PF_X = 1, 4, 1
 _STT_OBJECT, _STT_FUNC, _STT_GNU_IFUNC = 1, 2, 10
 _SHN_UNDEF = 0
 _NT_GNU_BUILD_ID = 3
+_READ_AT_MOST = 1 << 30
 
 
 class ElfError(Problem, ValueError):
@@ -60,18 +64,21 @@ class _Section(NamedTuple):
 
 
 class Elf:
-    """An ELF file, opened by path. Raises `OSError`, or `ElfError` for something else than 64-bit little-endian ELF."""
+    """An ELF file, opened by path. `start` and `size` name a part of the file that is one; `start` is that of a page.
 
-    def __init__(self, path: str) -> None:
+    Raises `OSError`, or `ElfError` for something else than 64-bit little-endian ELF.
+    """
+
+    def __init__(self, path: str, start: int = 0, size: int = 0) -> None:
         self.path = path
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         try:
             status = os.fstat(fd)
             if stat.S_ISDIR(status.st_mode):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
             if not stat.S_ISREG(status.st_mode) or status.st_size < 64:
                 raise ElfError(f"{path} is not an ELF file")
-            self._data = mmap.mmap(fd, 0, mmap.MAP_PRIVATE, mmap.PROT_READ)
+            self._data: mmap.mmap | bytes = _contents(fd, status, start, size)
         finally:
             os.close(fd)
         if self._data[:6] != b"\x7fELF\x02\x01":
@@ -209,6 +216,50 @@ class Elf:
     def build_id(self) -> bytes | None:
         """The GNU build id, usually 20 bytes."""
         return next((data for name, type_, data in self.notes() if name == "GNU" and type_ == _NT_GNU_BUILD_ID), None)
+
+
+def _contents(fd: int, status: os.stat_result, start: int, size: int) -> mmap.mmap | bytes:
+    """The bytes of a file, mapped. A file that an ordinary user may shorten while we look is read instead: touching what
+    is no longer there would end us."""
+    if status.st_uid in (0, os.geteuid()) and not status.st_mode & stat.S_IWOTH:
+        return mmap.mmap(fd, size, mmap.MAP_PRIVATE, mmap.PROT_READ, offset=start)
+    wanted = size or status.st_size - start
+    if wanted > _READ_AT_MOST:
+        raise ElfError(f"a file of {wanted >> 20} MiB that belongs to a user is too large to be read")
+    parts = []
+    while wanted > 0 and (part := os.pread(fd, wanted, start)):
+        parts.append(part)
+        start, wanted = start + len(part), wanted - len(part)
+    return b"".join(parts)
+
+
+_DEBUG_ROOT = "/usr/lib/debug"
+
+
+def debug_paths(elf: Elf) -> tuple[str, ...]:
+    """Where the symbols of a stripped file may be: by build id, then by the name in `.gnu_debuglink` (GDB manual,
+    Separate Debug Files). Nowhere else if it was not stripped."""
+    if elf.section(".symtab") is not None:
+        return ()
+    paths: tuple[str, ...] = ()
+    if identity := elf.build_id:
+        name = identity.hex()
+        paths = (f"{_DEBUG_ROOT}/.build-id/{name[:2]}/{name[2:]}.debug",)
+    if link := elf.section(".gnu_debuglink"):
+        name = os.fsdecode(link.partition(b"\0")[0])
+        folder = os.path.dirname(os.path.realpath(elf.path))
+        paths += (f"{folder}/{name}", f"{folder}/.debug/{name}", f"{_DEBUG_ROOT}{folder}/{name}")
+    return paths
+
+
+def all_functions(elf: Elf) -> list[ElfSymbol]:
+    """The function symbols of a file and of its separate debug file. Addresses are the same in both."""
+    for path in debug_paths(elf):
+        try:
+            return elf.functions() + Elf(path).functions()
+        except (OSError, ElfError, ValueError):
+            continue
+    return elf.functions()
 
 
 @cache

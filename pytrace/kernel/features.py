@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "available_memory", "batches", "btf", "d_path", "get_func_ip", "get_tai_ns", "helper", "info", "instruction_limit",
-    "instruction_set", "iter", "iter_kinds", "kfunc", "kfunc_allowed", "kprobe_multi", "kprobe_session",
+    "instruction_set", "iter", "iter_kinds", "kfunc", "kfunc_allowed", "kfunc_id", "kprobe_multi", "kprobe_session",
     "lazy_maps", "lookup_percpu_elem", "loop", "map_type", "module_btf", "number_iterator", "perf_link",
     "ringbuf", "uprobe_multi",
 ]
 
 HELPERS = {
     "probe_read": 4, "probe_read_user": 112, "probe_read_kernel": 113, "ktime_get_boot_ns": 125, "ringbuf_output": 130,
-    "get_task_stack": 141, "d_path": 147, "get_current_task_btf": 158, "for_each_map_elem": 164, "snprintf": 165,
+    "get_task_stack": 141, "d_path": 147, "get_current_task_btf": 158, "for_each_map_elem": 164, "snprintf": 165, "task_pt_regs": 175,
     "get_func_ip": 173, "get_attach_cookie": 174, "loop": 181, "strncmp": 182, "get_func_arg": 183, "get_func_ret": 184,
     "map_lookup_percpu_elem": 195, "ktime_get_tai_ns": 208,
 }
@@ -95,11 +95,12 @@ def helper(name: str, prog_type: str = "kprobe") -> bool:
 @cache
 def kfunc(name: str) -> bool:
     """Whether the kernel has a function of that name (as far as its type information tells)."""
-    return _kfunc_id(name) is not None
+    return kfunc_id(name) is not None
 
 
 @cache
-def _kfunc_id(name: str) -> int | None:
+def kfunc_id(name: str) -> int | None:
+    """The number of a function in the kernel's own type information."""
     from pytrace.kernel.btf import Kind, kernel_btf
 
     kernel = kernel_btf()
@@ -110,7 +111,7 @@ def _kfunc_id(name: str) -> int | None:
 @cache
 def kfunc_allowed(name: str, prog_type: str) -> bool:
     """Whether programs of a type may call a function of the kernel."""
-    id = _kfunc_id(name)
+    id = kfunc_id(name)
     if id is None:
         return False
     log = _complaint(prog_type, call_kfunc(id) + exit_(0))
@@ -156,7 +157,7 @@ def d_path() -> bool:
 @cache
 def number_iterator() -> bool:
     """Open-coded iteration over numbers: the functions bpf_iter_num_… (Linux 6.4)."""
-    ids = [_kfunc_id(f"bpf_iter_num_{name}") for name in ("new", "next", "destroy")]
+    ids = [kfunc_id(f"bpf_iter_num_{name}") for name in ("new", "next", "destroy")]
     new, _, destroy = ids
     if new is None or destroy is None or None in ids:
         return False

@@ -60,6 +60,7 @@ def map_create(
     *,
     name: str = "",
     flags: int = 0,
+    inner_fd: int = 0,
     btf_fd: int = 0,
     btf_key: int = 0,
     btf_value: int = 0,
@@ -67,11 +68,11 @@ def map_create(
 ) -> int:
     """Create a map; gives its file descriptor. Sizes in bytes; a ring buffer takes 0, 0 and its size as `max_entries`.
 
-    `name` is shortened to 15 characters, and characters that the kernel refuses become `_`. Raises `BpfError`.
+    `inner_fd` is a map like those that a map of maps will hold. `name` is shortened to 15 characters, and characters that the kernel refuses become `_`. Raises `BpfError`.
     """
     kind = MapType.of(type)
     attr = bytearray(struct.pack(
-        "<7I16s5IQ", kind, key_size, value_size, max_entries, flags, 0, 0, object_name(name), 0, btf_fd, btf_key,
+        "<7I16s5IQ", kind, key_size, value_size, max_entries, flags, inner_fd, 0, object_name(name), 0, btf_fd, btf_key,
         btf_value, 0, map_extra,
     ))
     if not map_extra:

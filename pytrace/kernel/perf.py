@@ -125,10 +125,16 @@ def software_event(
 
 def hardware_event(name: str, *, period: int, pid: int = -1, cpu: int = -1, inherit: bool = False) -> int:
     """A hardware event of `HARDWARE`. ENOENT or EOPNOTSUPP on machines without performance counters."""
-    return event(
-        _TYPE_HARDWARE, HARDWARE[name], f"hardware event {name}", period=period, pid=pid, cpu=cpu,
-        flags=_INHERIT if inherit else 0,
-    )
+    try:
+        return event(
+            _TYPE_HARDWARE, HARDWARE[name], f"hardware event {name}", period=period, pid=pid, cpu=cpu,
+            flags=_INHERIT if inherit else 0,
+        )
+    except BpfError as error:
+        if error.errno not in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV):
+            raise
+        why = "this machine has no performance counter for it; virtual machines often have none"
+        raise BpfError(error.errno, error.operation, why) from error
 
 
 def breakpoint_event(address: int, length: int, mode: str, *, pid: int = -1, cpu: int = -1) -> int:

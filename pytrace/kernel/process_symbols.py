@@ -20,16 +20,15 @@ from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
-from pytrace.kernel.elf import Elf, ElfError, ElfSymbol
+from pytrace.kernel.elf import Elf, ElfSymbol, all_functions
+from pytrace.kernel.mappings import VDSO, Mapping, mappings, open_mapped, vdso
 
 __all__ = ["ProcessSymbols", "Resolved"]
 
-_DEBUG_ROOT = "/usr/lib/debug"
 _REREAD = 0.1
 """Seconds for which the mappings of a process are believed."""
 _BACK = 16
 """How many functions in front of an address may start behind the one that covers it (functions inside others)."""
-_VDSO = "[vdso]"
 
 
 class Resolved(NamedTuple):
@@ -39,15 +38,6 @@ class Resolved(NamedTuple):
     name: str | None
     offset: int
     module: str
-
-
-class _Mapping(NamedTuple):
-    """Executable memory: addresses from `start` to below `end` hold what is at `offset` in the file."""
-
-    start: int
-    end: int
-    offset: int
-    path: str
 
 
 class _Functions:
@@ -81,8 +71,9 @@ def _plainness(symbol: ElfSymbol) -> tuple[bool, int, int]:
 class _File:
     """A mapped ELF file; its tables are read when they are first asked for."""
 
-    def __init__(self, elf: Elf) -> None:
+    def __init__(self, elf: Elf, pid: int = 0) -> None:
         self.elf = elf
+        self._pid = pid
         self._functions: _Functions | None = None
 
     def at(self, offset: int) -> tuple[ElfSymbol, int] | None:
@@ -91,69 +82,15 @@ class _File:
         if address is None:
             return None
         if self._functions is None:
-            symbols = self.elf.functions()
-            if self.elf.section(".symtab") is None and (debug := _debug_file(self.elf)) is not None:
-                symbols += debug.functions()
-            self._functions = _Functions(symbols)
+            self._functions = _Functions(all_functions(self.elf))
         found = self._functions.at(address)
         return (found, address - found.address) if found is not None else None
 
 
-def _open(paths: Iterable[str]) -> Elf | None:
-    for path in paths:
-        try:
-            return Elf(path)
-        except (OSError, ElfError, ValueError):
-            continue
-    return None
-
-
-def _debug_file(elf: Elf) -> Elf | None:
-    """The file with the symbols of one that was stripped."""
-    paths = []
-    if build_id := elf.build_id:
-        name = build_id.hex()
-        paths.append(f"{_DEBUG_ROOT}/.build-id/{name[:2]}/{name[2:]}.debug")
-    if link := elf.section(".gnu_debuglink"):
-        name = os.fsdecode(link.partition(b"\0")[0])
-        folder = os.path.dirname(os.path.realpath(elf.path))
-        paths += [f"{folder}/{name}", f"{folder}/.debug/{name}", f"{_DEBUG_ROOT}{folder}/{name}"]
-    return _open(paths)
-
-
 @cache
-def _vdso() -> _File | None:
-    """The code that the kernel maps into every process, as it is in this one."""
-    for mapping in _mappings("self"):
-        if mapping.path != _VDSO:
-            continue
-        try:
-            with open("/proc/self/mem", "rb", buffering=0) as memory:
-                memory.seek(mapping.start)
-                image = memory.read(mapping.end - mapping.start)
-            fd = os.memfd_create("vdso", os.MFD_CLOEXEC)
-        except OSError:
-            return None
-        try:
-            os.write(fd, image)
-            elf = _open([f"/proc/self/fd/{fd}"])
-        finally:
-            os.close(fd)
-        return _File(elf) if elf is not None else None
-    return None
-
-
-def _mappings(pid: int | str) -> list[_Mapping]:
-    """Executable mappings, by address; none of a process that has ended."""
-    mappings = []
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            addresses, permissions, offset, _, _, *rest = line.rstrip("\n").split(None, 5)
-            if "x" in permissions:
-                start, _, end = addresses.partition("-")
-                path = rest[0].replace("\\012", "\n") if rest else ""
-                mappings.append(_Mapping(int(start, 16), int(end, 16), int(offset, 16), path))
-    return mappings
+def _vdso_file() -> _File | None:
+    elf = vdso()
+    return _File(elf) if elf is not None else None
 
 
 class _Compiled:
@@ -193,7 +130,7 @@ class ProcessSymbols:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self._mappings: list[_Mapping] = []
+        self._mappings: list[Mapping] = []
         self._starts: list[int] = []
         self._files: dict[str, _File | None] = {}
         self._compiled = _Compiled(pid)
@@ -203,23 +140,16 @@ class ProcessSymbols:
     def update(self) -> None:
         """Take in what is mapped now. What a process had mapped is kept when it has ended."""
         self._read = time.monotonic()
-        mappings = _mappings(self.pid)
-        if mappings and mappings != self._mappings:
-            self._mappings, self._starts = mappings, [mapping.start for mapping in mappings]
-            for mapping in mappings:
+        found = mappings(self.pid)
+        if found and found != self._mappings:
+            self._mappings, self._starts = found, [mapping.start for mapping in found]
+            for mapping in found:
                 if mapping.path.startswith("/") and mapping.path not in self._files:
                     self._files[mapping.path] = self._file(mapping)
 
-    def _file(self, mapping: _Mapping) -> _File | None:
-        """A mapped file, also one that was deleted, or that is seen by the process only."""
-        path = mapping.path.removesuffix(" (deleted)")
-        places = [f"/proc/{self.pid}/map_files/{mapping.start:x}-{mapping.end:x}"]
-        if path == mapping.path:
-            places = [f"/proc/{self.pid}/root{path}", *places, path]
-        elf = _open(places)
-        if elf is not None:
-            elf.path = path  # where a debug file is looked for
-        return _File(elf) if elf is not None else None
+    def _file(self, mapping: Mapping) -> _File | None:
+        elf = open_mapped(self.pid, mapping)
+        return _File(elf, self.pid) if elf is not None else None
 
     def resolve(self, address: int, *, demangle: bool = True) -> Resolved | None:
         """The symbol that contains an address, or at least the mapped file; None for an address that is not mapped."""
@@ -230,7 +160,7 @@ class ProcessSymbols:
             return None
         mapping = self._mappings[n]
         offset = address - mapping.start + mapping.offset
-        file = _vdso() if mapping.path == _VDSO else self._files.get(mapping.path)
+        file = _vdso_file() if mapping.path == VDSO else self._files.get(mapping.path)
         found = file.at(offset) if file is not None else None
         if found is None and file is None and (compiled := self._compiled.at(address)) is not None:
             found = compiled, address - compiled.address

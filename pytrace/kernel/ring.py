@@ -51,9 +51,27 @@ class RingReader:
         return self._consumed[0]
 
     @property
+    def reserved(self) -> int:
+        """Bytes that producers have reserved since the ring was made."""
+        return self._produced[0]
+
+    @property
     def pending(self) -> int:
         """Bytes that producers have reserved and the reader has not passed, headers included."""
         return self._produced[0] - self._consumed[0]
+
+    @property
+    def consumed(self) -> memoryview:
+        """The memory of the consumer's position."""
+        return self._consumed
+
+    def reach(self, end: int) -> memoryview:
+        """The mapped data, in which everything from the consumer's position to `end`, and a page beyond, is. It may
+        become another view when the position moves on."""
+        at = self._consumed[0]
+        if (at & (self.size - 1)) + end - at > self._window - mmap.PAGESIZE and self._window < 2 * self.size:
+            self._map(2 * self.size)
+        return self._data
 
     def drain(self, limit: int | None = None) -> Iterator[memoryview]:
         """The records that are committed now, in order, at most `limit`; stops at one that is still being written.
@@ -84,11 +102,13 @@ class RingReader:
                 if limit <= 0:
                     return
 
-    def take(self, limit: int = 1 << 30) -> list[bytes]:
+    def take(self, limit: int = 1 << 30, end: int | None = None) -> list[bytes]:
         """Copies of the committed records, at most `limit`, and their room given back at once: the fastest way in
-        Python to get many."""
+        Python to get many. `end` is a position between two records, to go no further than."""
         mask = self.size - 1
-        at, end = self._consumed[0], self._produced[0]
+        at = self._consumed[0]
+        if end is None:
+            end = self._produced[0]
         if (at & mask) + end - at > self._window:
             self._map(2 * self.size)
         headers, data = self._headers, self._producer

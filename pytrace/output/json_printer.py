@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
 from pytrace.hints import TYPE_CHECKING, Any
@@ -43,6 +43,18 @@ class JsonPrinter(Printer):
 
     def lost(self, count: int) -> None:
         self._counted(b"lost_events", b"events", count)
+
+    def losses(self, summary: Mapping[str, Mapping[str, int] | int]) -> None:
+        """One line: `{"type": "losses", "data": {KIND: COUNT or {PLACE: COUNT}}}`."""
+
+        def shown(value: Mapping[str, int] | int) -> bytes:
+            if isinstance(value, int):
+                return number(value)
+            counts = [quote(name.encode("latin-1")) + b": " + number(count) for name, count in value.items()]
+            return b"{%s}" % b", ".join(counts)
+
+        pairs = [quote(kind.encode()) + b": " + shown(value) for kind, value in summary.items()]
+        self.output.write(event(b"losses", b"{%s}" % b", ".join(pairs)))
 
     def _counted(self, kind: bytes, what: bytes, count: int) -> None:
         self.output.write(b'{"type": "%s", "count": %d, "data": {"%s": %d}}\n' % (kind, count, what, count))

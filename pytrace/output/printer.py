@@ -7,7 +7,7 @@ in JSON mode.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pytrace.frozen import frozen
 from pytrace.hints import TYPE_CHECKING, Any
@@ -60,6 +60,11 @@ class Printer(ABC):
 
     @abstractmethod
     def lost(self, count: int) -> None: ...
+
+    @abstractmethod
+    def losses(self, summary: Mapping[str, Mapping[str, int] | int]) -> None:
+        """All that was lost in the run, by kind and place. Only where output is for machines: what people should know
+        is said in warnings."""
 
     @abstractmethod
     def remark(self, kind: str, place: Place, text: bytes) -> None:

@@ -5,7 +5,8 @@ conversion for each, and a template for Python's bytes formatting. Integers are 
 for free, by reading only their low bytes.
 
 The rules are bpftrace's, not C's: the fill character is put in front of sign and prefix, `-` and `0` together fill
-with zeros on the right, a precision does nothing, and a width applies to the first piece of a tuple or record only.
+with zeros on the right, a precision does nothing, a width applies to the first piece of a tuple or record only, and
+the plus sign of `%+s` to every signed integer in it.
 """
 
 from __future__ import annotations
@@ -129,6 +130,8 @@ def _string(trailer: bytes) -> Callable[[bytes], bytes]:
 
 def _value(conv: Conversion, offset: int, type_: Type, text: TextValues) -> tuple[Slot, bytes]:
     """`%s`, and the conversions that have a text of their own."""
+    if "+" in conv.flags:
+        text = TextValues(text.meaning, plus=True)
     show = _SHOWN.get(conv.conversion) or text.of(type_)
     slot = slot_of(offset, type_, text.meaning.structs)
     if conv.conversion == "s":

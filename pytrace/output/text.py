@@ -55,10 +55,12 @@ def _bool(value: bool) -> bytes:
 
 
 class TextValues:
-    """Makes the functions that turn values into text: one for each type, made once."""
+    """Makes the functions that turn values into text: one for each type, made once. With `plus`, signed integers that
+    are not negative have a plus sign, also those inside of other values (`%+s`)."""
 
-    def __init__(self, meaning: Meaning) -> None:
+    def __init__(self, meaning: Meaning, *, plus: bool = False) -> None:
         self.meaning = meaning
+        self.plus = plus
         self._made: dict[Type, Show] = {}
 
     def of(self, type_: Type) -> Show:
@@ -89,7 +91,7 @@ class TextValues:
     def _make(self, type_: Type) -> Show:
         match type_:
             case Int() | Aggregate():
-                return b"%d".__mod__
+                return (b"%+d" if self.plus and type_.signed else b"%d").__mod__
             case Bool():
                 return _bool
             case Enum():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
 from pytrace.hints import TYPE_CHECKING, Any
@@ -42,6 +42,9 @@ class TextPrinter(Printer):
 
     def lost(self, count: int) -> None:
         self.messages.write(b"Lost %d events\n" % count)
+
+    def losses(self, summary: Mapping[str, Mapping[str, int] | int]) -> None:
+        """Text has the warnings."""
 
     def remark(self, kind: str, place: Place, text: bytes) -> None:
         if kind == "warnf":

@@ -142,6 +142,8 @@ def _field(field: Field, size: int, structs: Structs) -> tuple[int, str, Convert
         return field.offset, f"{width}s", _bits(field)
     if code := scalar_code(field.type):
         return field.offset, code, None
+    if field.stored:  # a char[n], whose type has room for a NUL that the memory has not
+        return field.offset, f"{field.stored}s", _before_nul
     return field.offset, f"{size_of(field.type)}s", converter(field.type, structs)
 
 
@@ -251,7 +253,10 @@ def members_decoder(members: Sequence[tuple[int, Type]], structs: Structs) -> Re
 
 
 def decoder(type_: Type, structs: Structs) -> Decoder:
-    """Reads one value of the type."""
+    """Reads one value of the type. A string may end before its type does, as keys of short strings do."""
+    if isinstance(type_, Str):
+        size = size_of(type_)
+        return lambda buffer, offset: _before_nul(bytes(buffer[offset : offset + size]))
     read = members_decoder(((0, type_),), structs)
     return lambda buffer, offset: read(buffer, offset)[0]
 

@@ -11,6 +11,7 @@ An image names them by a text, since an id only means something to the kernel th
 
 from __future__ import annotations
 
+import errno
 import os
 
 __all__ = ["NoBtf", "resolve"]
@@ -61,7 +62,11 @@ def _program_function(program: int, name: str) -> tuple[int, int]:
     from pytrace.kernel import links
     from pytrace.probes.kernel_btf import program_functions
 
-    number = program_functions(program).get(name)
-    if number is None:
-        raise NoBtf(f"No BTF found for bpf:{name}.")
-    return number, links.fd_by_id("prog", program)
+    try:
+        number = program_functions(program).get(name)
+        if number is not None:
+            return number, links.fd_by_id("prog", program)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+    raise NoBtf(f"No BTF found for bpf:{name}.")

@@ -94,7 +94,8 @@ class Fentry(Provider):
 
     def _target(self, found: Named, label: str) -> Target:
         data = (("module", found.module), ("function", found.name), ("btf", found.attach_btf))
-        return Target(self.name, f"{self.name}:{found.module}:{found.name}", data, label)
+        more = (("dangerous", 1),) if found.name in _DANGEROUS else ()
+        return Target(self.name, f"{self.name}:{found.module}:{found.name}", (*data, *more), label)
 
     def _expand_bpf(self, spec: Spec, host: Host, diagnostics: Diagnostics) -> list[Target]:
         number, function = spec.number("program"), spec.string("function")

@@ -60,9 +60,11 @@ class Iter(Provider):
 
     def context(self, target: Target, host: Host) -> ProbeContext:
         struct = host.types.struct("struct", f"bpf_iter__{target.text('iterator')}")
+        found = host.kernel.iterator(target.text("iterator"))
         return ProbeContext(
             self.probetype, self.prog_type, Space.KERNEL,
             ctx=Pointer(struct, Space.KERNEL, trusted=True) if struct is not None else None,
+            subject=found.subject if found is not None else None,
         )
 
     def loading(self, target: Target) -> Loading:

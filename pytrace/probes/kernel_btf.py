@@ -65,10 +65,12 @@ class Function:
 
 @frozen
 class IteratorKind:
-    """An iterator: `parameters` are the fields of its context, without the one of the kernel's own."""
+    """An iterator: `parameters` are the fields of its context, without the one of the kernel's own. `subject` is where
+    the context has the pointer to the object that a run is about: null in the last run, which only marks the end."""
 
     attach_btf: str
     parameters: tuple[tuple[str, str], ...]
+    subject: int | None = None
 
 
 class KernelBtf:
@@ -237,13 +239,19 @@ class KernelBtf:
         if function is None or struct is None:
             return None
         fields = []
+        pointers = []
         for member in btf.members(struct):
             # Members stand in anonymous unions, which pad pointers to 64 bits.
             inner = btf.resolve(member.type)
             each = btf.members(inner)[0] if not member.name and inner.kind == Kind.UNION else member
             if each.name != "meta":
                 fields.append((self._text(btf, each.type), each.name))
-        return IteratorKind(str(function.id), tuple(fields))
+                if btf.resolve(each.type).kind == Kind.PTR:
+                    pointers.append((each.name, member.bit_offset // 8))
+        # The elements of a map come with the map, which is there to the end.
+        if len(pointers) > 1 and pointers[0][0] == "map":
+            del pointers[0]
+        return IteratorKind(str(function.id), tuple(fields), pointers[0][1] if pointers else None)
 
     def iterators(self) -> list[str]:
         """The names of the kernel's iterators, sorted."""

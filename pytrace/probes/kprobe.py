@@ -1,6 +1,9 @@
 """`kprobe` and `kretprobe`: kernel functions, by breakpoint or function tracing.
 
 `kprobe[:MODULE]:FUNCTION[+OFFSET]`, `kprobe:ADDRESS` (with --unsafe).
+
+The functions of a pattern are attached by one link where the kernel has such (`multi`), entry and return of the same
+functions by one program (`session`, see `semantics/sessions.py`).
 """
 
 from __future__ import annotations
@@ -96,13 +99,17 @@ class Kprobe(Provider):
         if has_wildcard(function) or has_wildcard(module):
             multi = not module and host.has_feature("kprobe_multi") and not spec.number("offset")
             return [
-                self._target(spec, module and found_module, found, multi=multi, unsafe=host.unsafe)
+                self._target(
+                    spec, module and found_module, found, pattern=f"{self.name}:{function}" if multi else "",
+                    unsafe=host.unsafe,
+                )
                 for found_module, found in functions.matching(module or "*", function)
             ]
         if module and not functions.is_loaded(module):
             diagnostics.error(
                 spec.span, f"specified module {module} in probe {self.name}:{module}:{function} is not loaded."
             )
+            return []
         if functions.is_traceable(module, function):
             return [self._target(spec, module, function, unsafe=host.unsafe)]
         diagnostics.warning(
@@ -116,11 +123,14 @@ class Kprobe(Provider):
         return []
 
     def _target(
-        self, spec: Spec, module: str, function: str, *, multi: bool = False, unsafe: bool = False
+        self, spec: Spec, module: str, function: str, *, pattern: str = "", unsafe: bool = False
     ) -> Target:
+        """`pattern` is what those are called together that one link attaches."""
         offset = spec.number("offset")
         name = ":".join(filter(None, (self.name, module, function)))
-        data: dict[str, str | int] = {"module": module, "function": function, "offset": offset, "multi": int(multi)}
+        data: dict[str, str | int] = {"module": module, "function": function, "offset": offset}
+        if pattern:
+            data |= {"multi": 1, "pattern": pattern}
         if offset and not unsafe and (size := function_size(function)) is not None and offset >= size:
             data["error"] = f"Offset outside the function bounds ('{function}' size is {size})"
         return Target(self.name, f"{name}+{offset}" if offset else name, tuple(data.items()), spec.label)
@@ -134,6 +144,8 @@ class Kprobe(Provider):
         )
 
     def loading(self, target: Target) -> Loading:
+        if target.number("session"):
+            return Loading(self.prog_type, "trace_kprobe_session")
         return Loading(self.prog_type, "trace_kprobe_multi" if target.number("multi") else "")
 
     def attach(
@@ -147,7 +159,7 @@ class Kprobe(Provider):
             targets,
             lambda some: link_kprobe_multi(
                 prog_fd, [target.text("function") for target, _ in some], cookies=[cookie for _, cookie in some],
-                returns=self.returns,
+                returns=self.returns, session=bool(targets[0][0].number("session")),
             ),
             failed,
         )

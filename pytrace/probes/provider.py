@@ -116,7 +116,8 @@ class ProbeContext:
     `registers` is the offset of `struct pt_regs` in the context, or None. `ctx` is the type of the `ctx` builtin.
     `func` is "kernel", "user" or "". `space` is the address space of pointers made by casts (LANGUAGE 14.11).
     `refused` are fields of `args` that exist but cannot be read. `args_name` is the name of the argument struct, the
-    same for targets whose `args` are the same type.
+    same for targets whose `args` are the same type. `subject` is the offset of a pointer in the context without which
+    the body does not run.
     """
 
     probetype: str
@@ -134,6 +135,7 @@ class ProbeContext:
     registers: int | None = None
     ctx: Type | None = None
     func: str = ""
+    subject: int | None = None
 
 
 @frozen

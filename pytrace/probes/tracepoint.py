@@ -1,14 +1,28 @@
-"""`tracepoint:CATEGORY:EVENT`: static tracepoints with the records that their format files describe."""
+"""`tracepoint:CATEGORY:EVENT`: static tracepoints with the records that their format files describe.
+
+Targets that are `shared` stand for system calls and are attached together (`semantics/sharing.py`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pytrace.diagnostics import Diagnostics
+from pytrace.frozen import replace
 from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.patterns import has_wildcard, matcher
 from pytrace.probes.perf_events import attach_event
-from pytrace.probes.provider import AttachError, Attachment, ContextField, Host, ProbeContext, Provider, Spec, Target
+from pytrace.probes.provider import (
+    AttachError,
+    Attachment,
+    ContextField,
+    Host,
+    ProbeContext,
+    Provider,
+    Spec,
+    Target,
+    Targets,
+)
 from pytrace.semantics.types import (
     BOOL,
     I64,
@@ -165,6 +179,17 @@ class Tracepoint(Provider):
             refused=frozenset(field.name for field in fields if field.offset < _COMMON),
             args_name=f"tracepoint:{category}:{event}_args",
         )
+
+    def attach(
+        self, prog_fd: int, targets: Targets, *, pid: int | None, failed: Callable[[AttachError], None] | None = None
+    ) -> list[Attachment]:
+        first = targets[0][0]
+        if not first.number("shared"):
+            return super().attach(prog_fd, targets, pid=pid, failed=failed)
+        direction = "sys_enter" if first.text("event").startswith("sys_enter") else "sys_exit"
+        common = Target(self.name, first.name, (("category", "raw_syscalls"), ("event", direction)), first.label)
+        made = super().attach(prog_fd, [(common, 0)], pid=pid, failed=failed)
+        return [replace(each, count=len(targets)) for each in made]
 
     def attach_one(self, prog_fd: int, target: Target, cookie: int, pid: int | None) -> list[Attachment]:
         from pytrace.kernel import perf, tracefs

@@ -15,6 +15,7 @@ from functools import partial
 from pytrace.diagnostics import Diagnostics
 from pytrace.hints import ClassVar
 from pytrace.probes import user_places
+from pytrace.probes.archives import ArchiveError, is_member, member
 from pytrace.probes.binaries import find_binaries, native
 from pytrace.probes.kprobe import read_function
 from pytrace.probes.multi import attach_together
@@ -57,10 +58,21 @@ def user_context(
     )
 
 
+def file_of(target: Target) -> str:
+    """The file on disk that a target is in, as text of the script."""
+    return target.text("archive") or target.text("path")
+
+
+def place_of(target: Target) -> int:
+    """Where in that file it is."""
+    return target.number("start") + target.number("place")
+
+
 def attach_user(
     prog_fd: int, targets: Targets, pid: int | None, returns: bool, failed: Callable[[AttachError], None] | None
 ) -> list[Attachment]:
-    """Attach to places in files; `data` of the targets: `path`, `place` (position in the file, in bytes), `semaphore`
+    """Attach to places in files; `data` of the targets: `path`, `place` (position in the file, in bytes), `archive` and
+    `start` (if the file is a member of an archive: where, and where in it), `semaphore`
     (position of a reference counter, or 0), `multi`, `copy` (not 0 for further places of one probe, which do not
     count), and `error` if the place was found unfit."""
     from pytrace.kernel.links import link_uprobe_multi
@@ -77,7 +89,7 @@ def attach_user(
     def link(path: str, some: Targets) -> int:
         semaphores = [target.number("semaphore") for target, _ in some]
         return link_uprobe_multi(
-            prog_fd, native(path), [target.number("place") for target, _ in some],
+            prog_fd, native(path), [place_of(target) for target, _ in some],
             cookies=[cookie for _, cookie in some], ref_ctr_offsets=semaphores if any(semaphores) else (),
             returns=returns, pid=pid or 0,
         )
@@ -86,7 +98,7 @@ def attach_user(
         if reason := target.text("error"):
             fail(AttachError(target, reason))
         elif target.number("multi"):
-            by_path.setdefault(target.text("path"), []).append((target, cookie))
+            by_path.setdefault(file_of(target), []).append((target, cookie))
         else:
             try:
                 attachments.append(_attach_single(prog_fd, target, cookie, pid, returns))
@@ -106,7 +118,7 @@ def _attach_single(prog_fd: int, target: Target, cookie: int, pid: int | None, r
 
     try:
         event = perf.uprobe_event(
-            native(target.text("path")), target.number("place"), returns=returns,
+            native(file_of(target)), place_of(target), returns=returns,
             ref_ctr_offset=target.number("semaphore"), pid=-1 if pid is None else pid,
         )
         return Attachment(int(not target.number("copy")), attach_event(prog_fd, event, cookie))
@@ -187,6 +199,8 @@ class Uprobe(Provider):
                 self.wrong_count(spec, "2 or 3", diagnostics)
                 return []
             target = f"/proc/{host.pid}/exe"
+        if is_member(target):
+            return self._check_member(spec, target, diagnostics)
         binaries = find_binaries(target, host.pid, unsafe=host.unsafe)
         if not binaries and not has_wildcard(target):
             diagnostics.error(
@@ -200,6 +214,25 @@ class Uprobe(Provider):
             )
         values: dict[str, str | int] = dict(spec.data)
         return [spec.with_data(**values | {"path": binary.path, "several": int("*" in target)}) for binary in binaries]
+
+    def _check_member(self, spec: Spec, target: str, diagnostics: Diagnostics) -> list[Spec]:
+        """The file is a member of an archive, whose name may not be a pattern."""
+        reason = "patterns are not possible for archives"
+        if not has_wildcard(target):
+            try:
+                member(target)
+                if user_places.open_elf(target) is not None:
+                    values: dict[str, str | int] = dict(spec.data)
+                    return [spec.with_data(**values | {"path": target, "several": 0})]
+                reason = "it is not an ELF file"
+            except OSError as error:
+                reason = error.strerror or str(error)
+            except ArchiveError as error:
+                reason = str(error)
+        diagnostics.error(
+            spec.span, f"{self.name} target file '{target}' does not exist or is not executable", hints=[reason]
+        )
+        return []
 
     def expand(self, spec: Spec, host: Host, diagnostics: Diagnostics) -> list[Target]:
         return user_places.targets(self, spec, host, diagnostics)
@@ -221,7 +254,7 @@ class Uprobe(Provider):
         return attach_user(prog_fd, targets, pid, self.returns, failed)
 
     def files(self, target: Target) -> tuple[str, ...]:
-        return (native(target.text("path")),)
+        return user_places.files(file_of(target))
 
     def listing(self, pattern: Spec | None, host: Host, verbose: bool) -> Iterator[tuple[str, list[str]]]:
         return user_places.listing(self, pattern, host, verbose)

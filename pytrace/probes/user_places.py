@@ -8,7 +8,8 @@ from functools import lru_cache
 from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import frozen, replace
 from pytrace.hints import TYPE_CHECKING
-from pytrace.probes.binaries import FileState, find_binaries, native, shown
+from pytrace.probes.archives import ArchiveError, is_member, member
+from pytrace.probes.binaries import Binary, FileState, find_binaries, native, shown
 from pytrace.probes.instructions import is_boundary
 from pytrace.probes.patterns import has_wildcard, literal_prefix, matcher
 from pytrace.probes.provider import Host, ProbeContext, Provider, Spec, Target
@@ -25,10 +26,10 @@ _FORCE = (
 
 
 @lru_cache(maxsize=16)
-def _opened(path: str, state: FileState) -> Elf:
+def _opened(path: str, state: FileState, start: int = 0, size: int = 0) -> Elf:
     from pytrace.kernel.elf import Elf
 
-    return Elf(path)
+    return Elf(path, start, size)
 
 
 def open_elf(path: str) -> Elf | None:
@@ -36,23 +37,42 @@ def open_elf(path: str) -> Elf | None:
     from pytrace.kernel.elf import ElfError
 
     try:
+        if is_member(path):
+            inside = member(path)
+            return _opened(inside.file, FileState.of(inside.file), inside.start, inside.size)
         return _opened(native(path), FileState.of(native(path)))
-    except (OSError, ElfError):
+    except (OSError, ElfError, ArchiveError):
         return None
 
 
 @lru_cache(maxsize=16)
 def _functions(elf: Elf) -> dict[str, ElfSymbol]:
+    from pytrace.kernel.elf import all_functions
+
     found: dict[str, ElfSymbol] = {}
-    for symbol in elf.functions():
+    for symbol in all_functions(elf):
         found.setdefault(symbol.name if symbol.name.isascii() else shown(symbol.name), symbol)
     return found
 
 
 def functions(path: str) -> dict[str, ElfSymbol]:
-    """The functions of a file by name (text of the script), the first of each name."""
+    """The functions of a file by name (text of the script), the first of each name. Those of a stripped file are in
+    its separate debug file, if that is installed."""
     elf = open_elf(path)
     return {} if elf is None else _functions(elf)
+
+
+@lru_cache(maxsize=16)
+def _files(elf: Elf) -> tuple[str, ...]:
+    from pytrace.kernel.elf import debug_paths
+
+    return elf.path, *debug_paths(elf)
+
+
+def files(path: str) -> tuple[str, ...]:
+    """The files that functions are looked up in, whether they exist or not."""
+    elf = open_elf(path)
+    return (native(path),) if elf is None else _files(elf)
 
 
 def matching(path: str, pattern: str) -> list[tuple[str, ElfSymbol]]:
@@ -79,7 +99,11 @@ def targets(provider: Provider, spec: Spec, host: Host, diagnostics: Diagnostics
     if spec.string("language"):
         return maker.demangled(path, function)
     if has_wildcard(function):
-        return [maker.symbol(path, name, symbol, checked=False) for name, symbol in matching(path, function)]
+        together = f"{provider.name}:{path}:{function}" if host.has_feature("uprobe_multi") else ""
+        return [
+            maker.symbol(path, name, symbol, checked=False, pattern=together)
+            for name, symbol in matching(path, function)
+        ]
     found = functions(path).get(function)
     if found is None:
         # With a pattern for the file, those that lack the function are not meant.
@@ -98,6 +122,9 @@ class _Maker:
 
     def target(self, path: str, name: str, place: int, error: str = "", **more: str | int) -> Target:
         data: dict[str, str | int] = {"path": path, "place": place, **more}
+        if is_member(path):
+            inside = member(path)
+            data |= {"archive": shown(inside.file), "start": inside.start}
         if error:
             data["error"] = error
         if self.host.has_feature("uprobe_multi"):
@@ -120,9 +147,13 @@ class _Maker:
         *,
         checked: bool = True,
         prefix: str = "",
+        pattern: str = "",
         **more: str | int,
     ) -> Target:
-        """A function, or `offset` bytes into it. `checked`: it was named, not matched by a pattern."""
+        """A function, or `offset` bytes into it. `checked`: it was named, not matched by a pattern. `pattern` is what
+        those are called together that one link attaches."""
+        if pattern:
+            more["pattern"] = pattern
         elf = open_elf(path)
         place = elf.file_offset(symbol.address + offset) if elf is not None else None
         error = ""
@@ -202,6 +233,9 @@ def in_instruction(path: str, symbol: ElfSymbol, offset: int) -> bool:
     start = elf.file_offset(symbol.address) if elf is not None else None
     if start is None or not offset:
         return False
+    if is_member(path):
+        inside = member(path)
+        path, start = shown(inside.file), start + inside.start
     with open(native(path), "rb") as file:
         file.seek(start)
         code = file.read(offset + 16)
@@ -270,7 +304,8 @@ def listing(
     if not parts:
         return
     function = parts[-1] if len(parts) > 1 else "*"
-    for binary in find_binaries(parts[0], host.pid):
+    found = [Binary(parts[0])] if is_member(parts[0]) else find_binaries(parts[0], host.pid)
+    for binary in found:
         for name, symbol in matching(binary.path, function):
             target = Target(
                 provider.name, f"{provider.name}:{binary.path}:{name}",

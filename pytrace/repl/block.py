@@ -115,9 +115,9 @@ class LiveBlock:
         """Looks at what its programs have cost; `seconds` have passed since this was last done."""
         if self.block is None:
             return
-        infos = [bpf.prog_info(fd) for fd in self.block.loaded.programs]
+        infos = [bpf.prog_info(fd) for fd in self.block.loaded.programs if fd >= 0]
         runs, spent = sum(info.run_count for info in infos), sum(info.run_time for info in infos)
         self.usage.share = (spent - self.usage.nanoseconds) / 1e9 / seconds if seconds > 0 else 0.0
         self.usage.rate = (runs - self.usage.runs) / seconds if seconds > 0 else 0.0
         self.usage.runs, self.usage.nanoseconds = runs, spent
-        self.lost += self.block.newly_lost()
+        self.lost += self.block.losses.new_records()

@@ -144,7 +144,7 @@ class Lifecycle:
         try:
             block.run("begin")
             block.attach(
-                pid=self.pid, warn=warn, trying=lambda name: None, stopped=self.compiler.interrupted
+                pid=self.pid, warn=warn, say=lambda text: None, stopped=self.compiler.interrupted
             )
             self._read_iterators(live, block)
         except BaseException:

@@ -39,7 +39,7 @@ class Pump(threading.Thread):
     def add(self, live: LiveBlock) -> None:
         assert live.block is not None
         with self.engine.showing():
-            for ring in live.block.rings:
+            for ring in live.block.rings.values():
                 self._epoll.register(ring.fd, select.EPOLLIN)
             self.lives.append(live)
 
@@ -49,7 +49,7 @@ class Pump(threading.Thread):
             if live not in self.lives or live.block is None:
                 return
             self.lives.remove(live)
-            for ring in live.block.rings:
+            for ring in live.block.rings.values():
                 self._epoll.unregister(ring.fd)
             self._pass_on(live, all=True)
             shown = live.trickle.remark()

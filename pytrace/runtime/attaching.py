@@ -79,16 +79,30 @@ def name_of(target: Target) -> str:
     return target.label or target.name
 
 
+def _intentions(step: _Step) -> Iterator[str]:
+    """What -v says before the targets of a step are attached: each by its name, those of a pattern together."""
+    for pattern, group in groupby(step.targets, lambda entry: entry[0].text("pattern")):
+        targets = [target for target, _ in group]
+        if not pattern:
+            yield from (f"Trying to attach probe: {name_of(target)}" for target in targets)
+            continue
+        yield f"Trying to attach probe: {targets[0].label or pattern}"
+        yield f"Attaching to {len(targets)} functions"
+        for target in targets:
+            path = target.text("path")
+            yield f"{path}:{target.text('function')}" if path else f" {target.text('function')}"
+
+
 def attach(
     loaded: Loaded,
     *,
     pid: int | None,
     warn: Callable[[str], None],
-    trying: Callable[[str], None],
+    say: Callable[[str], None],
     stopped: Callable[[], bool],
 ) -> Attached:
-    """Attach all programs. `warn` gets warnings, `trying` the name of each target before it is attached, `stopped` says
-    whether to give up. Raises `RunError`, with nothing left attached."""
+    """Attach all programs. `warn` gets warnings, `say` what is about to be attached, `stopped` says whether to give up.
+    Raises `RunError`, with nothing left attached."""
     policy = loaded.image.config.missing_probes
     attached = Attached()
 
@@ -98,8 +112,15 @@ def attach(
 
     try:
         for step in _in_order(loaded.image):
-            for target, _ in step.targets:
-                trying(name_of(target))
+            for line in _intentions(step):
+                say(line)
+            if (reason := loaded.missing.get(step.program)) is not None:
+                for target, _ in step.targets:
+                    gone = AttachError(target, reason)
+                    if policy == "error":
+                        raise gone
+                    failed(gone)
+                continue
             made = step.provider.attach(
                 loaded.programs[step.program], step.targets, pid=pid, failed=None if policy == "error" else failed
             )

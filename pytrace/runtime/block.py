@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pytrace.codegen.image import Image
-from pytrace.frozen import record
 from pytrace.kernel import bpf
 from pytrace.kernel.ring import RingReader
 from pytrace.output.printer import Printer
@@ -19,28 +18,17 @@ from pytrace.runtime.attaching import Attached, attach, programs_run_by
 from pytrace.runtime.detaching import Detaching
 from pytrace.runtime.errors import RunError
 from pytrace.runtime.loading import Loaded
+from pytrace.runtime.losses import Losses
 from pytrace.runtime.maps import MapStore
+from pytrace.runtime.stream import Stream
 
-__all__ = ["BATCH", "Block"]
+__all__ = ["RINGS", "Block"]
 
-BATCH = 4096
-"""Records that are taken from a ring at once. Between batches the loop looks at signals."""
 RINGS = ("ring", "control")
-"""Symbols of the ring buffers: records, and the few that must not wait behind a full ring."""
-DROPS = "drops"
-"""Symbol of the map that counts, for each program, the records for which there was no room."""
+"""Symbols of the ring buffers: of records, and of the few that must not be lost where the former is full."""
+
 _ARGUMENTS = bytes(96)
 """Arguments of a raw tracepoint for programs that are run by hand: they must not read beyond them."""
-
-
-@record
-class _Drops:
-    """The counters of lost records."""
-
-    fd: int
-    programs: int
-    stored: int
-    seen: int = 0
 
 
 class Block:
@@ -54,15 +42,10 @@ class Block:
         self.consumer = Consumer(self.image, printer, self.maps, outcome, boot_offset)
         self.attached = Attached()
         self.detaching: Detaching | None = None
-        self.rings: list[RingReader] = []
-        self._drops: _Drops | None = None
-        for image in self.image.maps:
-            if image.symbol in RINGS:
-                self.rings.append(RingReader(loaded.maps[image.symbol], image.max_entries))
-            elif image.symbol == DROPS:
-                stored = bpf.stored_size(image.type, image.value_size)
-                self._drops = _Drops(loaded.maps[DROPS], image.max_entries, stored)
-        self.rings.sort(key=lambda ring: ring.size, reverse=True)
+        sizes = {image.symbol: image.max_entries for image in self.image.maps if image.symbol in RINGS}
+        self.rings = {symbol: RingReader(loaded.maps[symbol], size) for symbol, size in sizes.items()}
+        self.stream = Stream(*map(self.rings.get, RINGS))
+        self.losses = Losses(loaded)
 
     # programs that are run by hand
 
@@ -82,11 +65,11 @@ class Block:
     # events
 
     def attach(
-        self, *, pid: int | None, warn: Callable[[str], None], trying: Callable[[str], None],
+        self, *, pid: int | None, warn: Callable[[str], None], say: Callable[[str], None],
         stopped: Callable[[], bool],
     ) -> None:
         """Attach the programs. Raises `RunError`."""
-        self.attached = attach(self.loaded, pid=pid, warn=warn, trying=trying, stopped=stopped)
+        self.attached = attach(self.loaded, pid=pid, warn=warn, say=say, stopped=stopped)
 
     def detach(self) -> None:
         """Let go of all events; at return no program runs any more, and the kernel still cleans up."""
@@ -98,32 +81,11 @@ class Block:
 
     def drain(self) -> bool | None:
         """Handle a batch of records. True: there may be more; False: there are none; None: one said `exit()`."""
-        more = False
-        for ring in self.rings:
-            records = ring.take(BATCH)
-            if records:
-                if not self.consumer.consume(records):
-                    return None
-                more = more or len(records) == BATCH
-        return more
+        return self.stream.handle(self.consumer.consume)
 
-    def drop(self) -> None:
-        """Forget the records that wait."""
-        for ring in self.rings:
-            while ring.take(BATCH):
-                pass
-
-    def newly_lost(self) -> int:
-        """How many records were lost since this was last asked."""
-        if self._drops is None:
-            return 0
-        total = 0
-        for key in range(self._drops.programs):
-            value = bpf.map_lookup(self._drops.fd, key.to_bytes(4, "little"), self._drops.stored)
-            if value is not None:
-                total += sum(memoryview(value).cast("Q"))
-        fresh, self._drops.seen = total - self._drops.seen, total
-        return fresh
+    def drop(self) -> int:
+        """Forget the records that wait; gives how many those were."""
+        return self.stream.drop()
 
     def close(self) -> None:
         """Take everything out of the kernel."""
@@ -132,7 +94,8 @@ class Block:
         if self.detaching is not None:
             self.detaching.finish()
         self.consumer.close()
-        for ring in self.rings:
+        self.stream.close()
+        for ring in self.rings.values():
             ring.close()
         self.rings.clear()
         self.loaded.close()

@@ -88,6 +88,7 @@ class Child(Process):
         self.path = find_program(words[0])
         self.status: int | None = None
         self._stopped = False
+        self._traced = False
         go, self._go = os.pipe2(os.O_CLOEXEC)
         self._failed, failed = os.pipe2(os.O_CLOEXEC)
         try:
@@ -142,20 +143,38 @@ class Child(Process):
             os.close(self._failed)
             self._go = self._failed = -1
 
-    def load(self) -> None:
-        """Lets the child load its program and stop before the first instruction. Raises `RunError`."""
+    def load(self, *, traced: bool = False) -> None:
+        """Lets the child load its program and stop before the first instruction; `traced` for `load_libraries`. Raises
+        `RunError`."""
         if not self._order(b"s"):
             return
         _, status = os.waitpid(self.pid, os.WUNTRACED)
-        if os.WIFSTOPPED(status):
-            # Stay stopped, without a tracer, until SIGCONT.
-            _libc.ptrace(_PTRACE_DETACH, self.pid, None, ctypes.c_void_p(int(signal.SIGSTOP)))
-            self._stopped = True
-        else:
+        if not os.WIFSTOPPED(status):
             self.status = status
+        elif traced:
+            self._traced = True
+        else:
+            self._detach()
+
+    def _detach(self) -> None:
+        """Stay stopped, without a tracer, until SIGCONT."""
+        _libc.ptrace(_PTRACE_DETACH, self.pid, None, ctypes.c_void_p(int(signal.SIGSTOP)))
+        self._traced, self._stopped = False, True
+
+    def load_libraries(self) -> None:
+        """Lets the child's loader map the program's libraries, if it can be seen when they are."""
+        if self._traced:
+            from pytrace.runtime.libraries import run_to_libraries
+
+            self.status = run_to_libraries(self.pid)
+            if self.status is None:
+                self._detach()
+            self._traced = False
 
     def resume(self) -> None:
         """Lets the child run. Raises `RunError` if its program cannot be executed."""
+        if self._traced:
+            self._detach()
         if self._stopped:
             os.kill(self.pid, signal.SIGCONT)
             self._stopped = False
@@ -180,6 +199,8 @@ class Child(Process):
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal unless it has ended."""
         if not self.poll():
+            if self._traced:
+                self._detach()
             if number != signal.SIGKILL and self._stopped:
                 os.kill(self.pid, signal.SIGCONT)
             os.kill(self.pid, number)

@@ -24,9 +24,10 @@ RUNTIME_ERRORS: dict[str, str | None] = {
     "divide_by_zero": (
         "Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used as the result."
     ),
-    "array_bounds": "Array access out of bounds. 0 is being used as the result.",
+    "array_bounds": "Array access out of bounds. This can lead to unexpected results.",
     "kstack": "Error reading kstack.",
     "ustack": "Error reading ustack.",
+    "dw_ustack": "No DWARF unwind data available for this process. Use -p or --dwarf-pid to specify target PIDs.",
     "no_process": "No process with the pid {}.",
     "signal": "signal call failed with error {}",
     "signal_number": "signal() accepts an integer between 1 and 64 (inclusive), not {}",

@@ -5,17 +5,19 @@ Everything is held by file descriptors; closing them takes it all out of the ker
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import time
 from collections.abc import Mapping
 
 from pytrace.codegen.image import Image, MapImage, ProgramImage
+from pytrace.codegen.unwind_layout import PIDS
 from pytrace.frozen import field, frozen, record
 from pytrace.kernel import bpf
 from pytrace.runtime.errors import RunError
 
-__all__ = ["Loaded", "SessionValues", "load"]
+__all__ = ["Loaded", "SessionValues", "load", "needs_unwinding"]
 
 _FIRST = bytes(4)
 """The key of the single element of an array map."""
@@ -43,16 +45,20 @@ class SessionValues:
 
 @record
 class Loaded:
-    """Descriptors of an image's maps by symbol, and of its programs in order. `logs` are the verifier's, if wanted."""
+    """Descriptors of an image's maps by symbol, and of its programs in order. `missing` are the programs that could not
+    be loaded, for what they trace has gone since it was found, with the reason; their descriptor is -1. `logs` are the
+    verifier's, if wanted."""
 
     image: Image
     maps: dict[str, int] = field(default_factory=dict)
     programs: list[int] = field(default_factory=list)
+    missing: dict[int, str] = field(default_factory=dict)
     logs: list[tuple[str, str]] = field(default_factory=list)
 
     def close(self) -> None:
         for fd in (*self.programs, *self.maps.values()):
-            os.close(fd)
+            if fd >= 0:
+                os.close(fd)
         self.programs.clear()
         self.maps.clear()
 
@@ -65,6 +71,7 @@ def load(
     programs that are accepted. `shared` are maps, by symbol, that are there already: they are used and stay their
     owner's. Raises `RunError`, with nothing left behind."""
     loaded = Loaded(image)
+    types = 0
     shared = shared or {}
     try:
         for map_image in image.maps:
@@ -72,18 +79,47 @@ def load(
                 loaded.maps[map_image.symbol] = os.dup(shared[map_image.symbol])
             else:
                 _create_map(loaded, map_image, session)
+        types = _load_types(image)
         for program in image.programs:
-            _load_program(loaded, program, verbose, want_logs)
+            _load_program(loaded, program, types, verbose, want_logs)
     except BaseException:
         loaded.close()
         raise
+    finally:
+        if types:
+            os.close(types)  # each program holds on to it
     return loaded
 
 
-def _create_map(loaded: Loaded, image: MapImage, session: SessionValues) -> None:
+def _load_types(image: Image) -> int:
+    """A descriptor of the type information of the image's programs; 0 if it has none."""
     try:
+        return bpf.btf_load(image.btf) if image.btf else 0
+    except bpf.BpfError as error:
+        raise RunError(f"Failed to load the type information of the programs: {error.strerror}") from error
+
+
+def needs_unwinding(loaded: Loaded) -> bool:
+    """Whether a program finds stacks by unwind tables, which have to be filled in."""
+    return PIDS in loaded.maps
+
+
+_MAX_ENTRIES = 2**32 - 1
+_OLD_KEY_LIMIT = 512
+"""Bytes of a key, on kernels that have programs build keys on their stack (kernel/bpf/hashtab.c, MAX_BPF_STACK)."""
+
+
+def _create_map(loaded: Loaded, image: MapImage, session: SessionValues) -> None:
+    if image.max_entries > _MAX_ENTRIES:
+        what = loaded.image.script_maps[image.script_map].name if image.script_map >= 0 else f"for '{image.symbol}'"
+        raise RunError(f"Failed to create map {what}: more than {_MAX_ENTRIES} keys")
+    like = 0
+    try:
+        if image.inner:
+            like = bpf.map_create("array", 4, image.inner, 1, name=image.symbol)
         fd = bpf.map_create(
-            image.type, image.key_size, image.value_size, image.max_entries, name=image.symbol, flags=image.flags
+            image.type, image.key_size, image.value_size, image.max_entries, name=image.symbol, flags=image.flags,
+            inner_fd=like,
         )
         loaded.maps[image.symbol] = fd
         initial = session.packed() if image.symbol == "session" else image.initial
@@ -94,8 +130,16 @@ def _create_map(loaded: Loaded, image: MapImage, session: SessionValues) -> None
     except bpf.BpfError as error:
         if image.script_map >= 0:
             name = loaded.image.script_maps[image.script_map].name
+            if error.errno == errno.E2BIG and image.key_size > _OLD_KEY_LIMIT:
+                raise RunError(
+                    f"Failed to create map {name}: its keys have {image.key_size} bytes, and this kernel takes "
+                    f"{_OLD_KEY_LIMIT} at most. Shorten the strings in them: str($p, 100), or max_strlen=256"
+                ) from error
             raise RunError(f"Failed to create map {name}: {error.strerror}") from error
         raise RunError(f"Failed to create a map for '{image.symbol}': {error.strerror}") from error
+    finally:
+        if like:
+            os.close(like)
 
 
 def _relocate(loaded: Loaded, program: ProgramImage) -> bytes:
@@ -103,7 +147,7 @@ def _relocate(loaded: Loaded, program: ProgramImage) -> bytes:
     for relocation in program.relocations:
         at = 8 * relocation.insn
         if relocation.kind == "kfunc":
-            source, value = _PSEUDO_KFUNC_CALL, _kernel_function(relocation.symbol)
+            source, value = _PSEUDO_KFUNC_CALL, relocation.addend or _kernel_function(relocation.symbol)
             struct.pack_into("<h", code, at + 2, 0)
         else:
             source, value = _PSEUDO_MAP_FD, loaded.maps[relocation.symbol]
@@ -126,11 +170,9 @@ def _kernel_function(name: str) -> int:
     return function.id
 
 
-def _load_program(loaded: Loaded, program: ProgramImage, verbose: bool, want_logs: bool) -> None:
-    btf_fd = attach_id = attach_fd = 0
+def _load_program(loaded: Loaded, program: ProgramImage, types: int, verbose: bool, want_logs: bool) -> None:
+    attach_id = attach_fd = 0
     try:
-        if program.btf:
-            btf_fd = bpf.btf_load(program.btf)
         if program.attach_btf:
             from pytrace.probes.attach_btf import resolve
 
@@ -138,19 +180,21 @@ def _load_program(loaded: Loaded, program: ProgramImage, verbose: bool, want_log
         fd, log = bpf.prog_load_verbose(
             program.prog_type, _relocate(loaded, program), license=loaded.image.config.license, name=program.name,
             expected_attach_type=program.expected_attach_type or "none", attach_btf_id=attach_id,
-            attach_btf_obj_fd=attach_fd, btf_fd=btf_fd, func_info=program.func_info,
+            attach_btf_obj_fd=attach_fd, btf_fd=types if program.func_info else 0, func_info=program.func_info,
             log_level=1 if want_logs else 0, log_size=loaded.image.config.log_size,
         )
     except bpf.VerifierError as error:
         from pytrace.runtime.refusal import refusal
 
         raise refusal(program, error, verbose=verbose) from error
-    except (LookupError, OSError) as error:
+    except LookupError as error:
+        loaded.missing[len(loaded.programs)] = str(error)
+        fd, log = -1, ""
+    except OSError as error:
         raise RunError(str(error)) from error
     finally:
-        for temporary in (btf_fd, attach_fd):
-            if temporary:
-                os.close(temporary)
+        if attach_fd:
+            os.close(attach_fd)
     loaded.programs.append(fd)
     if want_logs:
         loaded.logs.append((program.name, log))

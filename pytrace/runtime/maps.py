@@ -45,7 +45,22 @@ class _Store:
     stored: int
     copies: int
     marked: bool
+    short: tuple[int, int] | None = None
+    """Descriptor and size of keys of the map for short strings."""
     zeroed: bool = False
+
+    @property
+    def hashes(self) -> tuple[tuple[int, int], ...]:
+        """Descriptors and sizes of keys of the hashes behind a keyed map."""
+        return ((self.fd, self.image.key_size), *((self.short,) if self.short else ()))
+
+    def hash_of(self, key: bytes) -> tuple[int, bytes]:
+        """The descriptor of the hash in which a key would be, and the key as it is there."""
+        if self.short is not None:
+            fd, size = self.short
+            if not key[size - 1]:
+                return fd, key[:size]
+        return self.fd, key
 
     @property
     def stride(self) -> int:
@@ -65,15 +80,16 @@ class MapStore:
             image = images.get(map_.symbol)
             if image is None:
                 continue  # no program uses it
-            self.add(map_, image, loaded.maps[map_.symbol])
+            short = (loaded.maps[map_.short], images[map_.short].key_size) if map_.short else None
+            self.add(map_, image, loaded.maps[map_.symbol], short)
 
-    def add(self, map_: ScriptMap, image: MapImage, fd: int) -> None:
-        """Makes a map known. `fd` stays its owner's."""
+    def add(self, map_: ScriptMap, image: MapImage, fd: int, short: tuple[int, int] | None = None) -> None:
+        """Makes a map known. `fd`, and that of the map for `short` keys, stay their owner's."""
         per_cpu = bpf.MapType.of(image.type).per_cpu
         stored = bpf.stored_size(image.type, image.value_size)
         marked = map_.key is None and image.value_size >= _words(self._value_size(map_)) + _WORD
         copies = bpf.possible_cpus() if per_cpu else 1
-        self._stores[map_.name] = _Store(map_, image, fd, stored, copies, marked)
+        self._stores[map_.name] = _Store(map_, image, fd, stored, copies, marked, short)
 
     def forget(self, name: str) -> None:
         """Does not know a map any more."""
@@ -127,15 +143,21 @@ class MapStore:
         return decoder(type_, self.structs)(data, at)
 
     def _keyed(self, store: _Store) -> Sequence[tuple[bytes, Any]]:
-        key_size = store.image.key_size
+        """The entries of all hashes. Keys of short strings are shorter than those of long ones."""
+        items: list[tuple[bytes, Any]] = []
+        for fd, key_size in store.hashes:
+            items += self._entries(store, fd, key_size)
+        return items
+
+    def _entries(self, store: _Store, fd: int, key_size: int) -> list[tuple[bytes, Any]]:
         items: list[tuple[bytes, Any]] = []
         try:
-            for keys, values, count in bpf.map_batches(store.fd, key_size, store.stored):
+            for keys, values, count in bpf.map_batches(fd, key_size, store.stored):
                 packed = bytes(keys)
                 cut = [packed[n : n + key_size] for n in range(0, count * key_size, key_size)]
                 items += zip(cut, self._values(store, values, count), strict=True)
         except bpf.BpfError:  # a kernel without batches
-            pairs = bpf.map_items(store.fd, key_size, store.stored)
+            pairs = bpf.map_items(fd, key_size, store.stored)
             items = [(key, self._value(store, data, 0)) for key, data in pairs]
         return items
 
@@ -159,7 +181,8 @@ class MapStore:
         store = self._stores[name]
         type_ = store.map.value
         assert isinstance(type_, Aggregate)
-        data = bpf.map_lookup(store.fd, _FIRST if store.scalar else key, store.stored) or bytes(store.stored)
+        fd, key = (store.fd, _FIRST) if store.scalar else store.hash_of(key)
+        data = bpf.map_lookup(fd, key, store.stored) or bytes(store.stored)
         aggregation = aggregation_of(type_)
         shown: tuple[int, int, int] = aggregation.shown(type_, self._value(store, data, 0))
         return shown
@@ -173,18 +196,20 @@ class MapStore:
             store.zeroed = False
             bpf.map_update(store.fd, _FIRST, bytes(store.stored))
         else:
-            bpf.map_clear(store.fd, store.image.key_size, store.stored)
+            for fd, key_size in store.hashes:
+                bpf.map_clear(fd, key_size, store.stored)
 
     def zero(self, name: str) -> None:
         """Sets all values to zero, on all CPUs, and keeps the keys."""
         store = self._stores[name]
         if not store.scalar:
             zeros = bytes(store.stored)
-            for key in list(bpf.map_keys(store.fd, store.image.key_size)):
-                try:
-                    bpf.map_update(store.fd, key, zeros, _EXIST)
-                except bpf.BpfError:
-                    continue  # deleted meanwhile
+            for fd, key_size in store.hashes:
+                for key in list(bpf.map_keys(fd, key_size)):
+                    try:
+                        bpf.map_update(fd, key, zeros, _EXIST)
+                    except bpf.BpfError:
+                        continue  # deleted meanwhile
             return
         data = bpf.map_lookup(store.fd, _FIRST, store.stored) or bytes(store.stored)
         if not store.marked:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 from pytrace.codegen.image import Image
+from pytrace.codegen.unwind_layout import FAILED
 from pytrace.hints import TYPE_CHECKING
 from pytrace.output.values import CapturedStack
 from pytrace.semantics.types import Array, Opaque, Record, Stack, Tuple, Type, members_of
@@ -22,6 +23,7 @@ __all__ = ["MachineResolver", "uses_user_symbols"]
 _BILLION = 1_000_000_000
 _TAI = 1
 """The clock of a timestamp (`semantics.types.Opaque`): 0 is the boot clock."""
+_FAILURE = b"<unwind failure>"
 _INDENT = {"bpftrace": b"        ", "perf": b"\t", "raw": b"", "build_id": b""}
 
 
@@ -67,6 +69,8 @@ class MachineResolver:
         self._users: dict[int, bytes] = {}
         self._frames: dict[tuple[str, int, int], bytes] = {}
         self._cgroups: dict[tuple[int, int], bytes] = {}
+        self.given_up = 0
+        """Addresses that stay without a name because their process had ended."""
 
     # symbols
 
@@ -89,13 +93,21 @@ class MachineResolver:
         return _name(self._kernel_symbol(address), address)
 
     def usym(self, address: int, pid: int, probe: int) -> bytes:
-        return _name(self._user_symbols.resolve(pid, address) if address else None, address)
+        return _name(self._user_symbol(pid, address) if address else None, address)
+
+    def _user_symbol(self, pid: int, address: int) -> Resolved | None:
+        found = self._user_symbols.resolve(pid, address)
+        if found is None and not os.path.exists(f"/proc/{pid}"):
+            self.given_up += 1
+        return found
 
     def stack(self, type_: Stack, stack: CapturedStack) -> bytes:
         indent, lines = _INDENT[type_.mode], [b"\n"]
         for frame in stack.frames:
             if isinstance(frame, bytes):
                 text = self._build_id(frame)
+            elif frame == FAILED:
+                text = _FAILURE
             elif type_.mode == "raw":
                 text = b"%x" % frame
             else:
@@ -114,7 +126,7 @@ class MachineResolver:
     def _frame(self, type_: Stack, pid: int, address: int) -> bytes:
         """A frame of a stack in mode bpftrace or perf."""
         kernel = type_.kind == "kstack"
-        found = self._kernel_symbol(address) if kernel else self._user_symbols.resolve(pid, address)
+        found = self._kernel_symbol(address) if kernel else self._user_symbol(pid, address)
         text, module = _name(found, address), b"[unknown]"
         if found is not None and found.name is not None:
             text += b"+%d" % found.offset
@@ -130,7 +142,9 @@ class MachineResolver:
         from pytrace.kernel.symbols import parse_build_id_frame
 
         build_id, place = parse_build_id_frame(frame)
-        return b"%x" % place if build_id is None else b"%s 0x%02x" % (build_id.hex().encode(), place)
+        if build_id is None:
+            return _FAILURE if place == FAILED else b"%x" % place
+        return b"%s 0x%02x" % (build_id.hex().encode(), place)
 
     # others
 

@@ -19,13 +19,16 @@ from pytrace.output.streams import Messages, Output, OutputError
 from pytrace.runtime.actions import Outcome
 from pytrace.runtime.block import Block
 from pytrace.runtime.errors import RunError
-from pytrace.runtime.loading import SessionValues, load
+from pytrace.runtime.loading import Loaded, SessionValues, load, needs_unwinding
 from pytrace.runtime.loop import Loop, readable
 from pytrace.runtime.resolve import MachineResolver, uses_user_symbols
 from pytrace.runtime.signals import Signals
 
 if TYPE_CHECKING:
+    from pytrace.kernel.ring import RingReader
     from pytrace.runtime.child import Child, Process
+    from pytrace.runtime.native import Acceleration
+    from pytrace.runtime.unwinding import Unwinding
 
 __all__ = ["Session", "SessionOptions"]
 
@@ -44,7 +47,8 @@ class SessionOptions:
 
     `process` is that of -p, `child` that of -c. `format` is "text" or "json"; `mode` is "", "test" or "bench".
     `warnings` False silences warnings; `colour` is for messages. `notify` prints a line on stdout once everything is
-    attached. `verifier_logs` prints the verifier's logs on stdout.
+    attached. `verifier_logs` prints the verifier's logs on stdout. `cached` lets code for this machine be kept.
+    `dwarf_pids` are further processes whose stacks `dw_ustack` unwinds.
     """
 
     process: Process | None = None
@@ -58,6 +62,8 @@ class SessionOptions:
     colour: bool = False
     notify: bool = False
     verifier_logs: bool = False
+    cached: bool = False
+    dwarf_pids: tuple[int, ...] = ()
 
     @property
     def pid(self) -> int | None:
@@ -76,10 +82,13 @@ class Session:
         self.messages = messages or Messages(output)
         self.outcome = Outcome()
         self.lost = 0
+        self._asked = 0
+        """Requests to stop that were heeded: one more cuts short what is being printed."""
         child = options.child
         self.values = SessionValues.now(child.pid if child is not None else 0)
         self._remembers = options.pid is not None and uses_user_symbols(image)
         """Whether the traced process may be gone when its symbols are printed."""
+        self.unwinding: Unwinding | None = None
         realtime = time.clock_gettime_ns(time.CLOCK_REALTIME)
         self.boot_offset = realtime - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         # Whole seconds: the kernel steps TAI by leap seconds only.
@@ -93,15 +102,16 @@ class Session:
     def make_printer(self, format_: str, output: Output, messages: Messages) -> Printer:
         """A printer for what the image's programs send."""
         trailer = self.image.config.str_trunc_trailer.encode("latin-1")
+        ahead = 0 if self.image.config.dummy_ts_map else self.tai_offset
         meaning = Meaning(self.image.structs, self.image.enums, trailer, self.resolver)
         style = Style(self.options.colour, self.options.warnings)
         if format_ == "json":
             from pytrace.output.json_printer import JsonPrinter
 
-            return JsonPrinter(output, messages, meaning, self.tai_offset, style)
+            return JsonPrinter(output, messages, meaning, ahead, style)
         from pytrace.output.text_printer import TextPrinter
 
-        return TextPrinter(output, messages, meaning, self.tai_offset, style)
+        return TextPrinter(output, messages, meaning, ahead, style)
 
     def say(self, text: str) -> None:
         """A remark for -v."""
@@ -130,10 +140,13 @@ class Session:
             os.write(1, f"BPF verifier log for {name}:\n{'-' * 38}\n{log}\n".encode())
         block = Block(loaded, self.printer, self.outcome, self.boot_offset)
         try:
+            self._load_child(loaded)
             if options.mode:
                 from pytrace.runtime.testing import run_benches, run_tests
 
                 return (run_tests if options.mode == "test" else run_benches)(self, block, signals)
+            if os.environ.get("PYTRACE_NATIVE") != "0":
+                block.stream.accelerate = self._accelerate
             self._start(block, signals)
             if options.dry_run:
                 return 0
@@ -147,26 +160,61 @@ class Session:
         finally:
             block.close()
 
+    def _load_child(self, loaded: Loaded) -> None:
+        """Has the child load its program where something must know it before it runs, and takes in what the traced
+        processes map."""
+        options, child = self.options, self.options.child
+        unwinds = needs_unwinding(loaded)
+        usdt = any(target.provider == "usdt" for program in self.image.programs for target, _ in program.targets)
+        if child is not None and (usdt or unwinds or self._remembers):
+            child.load(traced=unwinds)
+            if self._remembers:
+                self.resolver.remember(child.pid)
+        if unwinds:
+            from pytrace.runtime.unwinding import Unwinding
+
+            pids = dict.fromkeys((*((options.pid,) if options.pid is not None else ()), *options.dwarf_pids))
+            self.unwinding = Unwinding(loaded, tuple(pids))
+            self._warn_about_tables()
+
+    def _look(self) -> None:
+        """Takes in what the traced processes have mapped meanwhile."""
+        if self._remembers and self.options.pid is not None:
+            self.resolver.remember(self.options.pid)
+        if self.unwinding is not None:
+            self.unwinding.update_all()
+            self._warn_about_tables()
+
+    def _warn_about_tables(self) -> None:
+        assert self.unwinding is not None
+        for note in self.unwinding.notes:
+            self.printer.warning(note)
+        self.unwinding.notes.clear()
+
     def _start(self, block: Block, signals: Signals) -> None:
         """Begin programs, then attaching, then the child."""
         if block.run("begin"):
             self.say("Attaching 'begin' probe")
         child = self.options.child
-        usdt = any(target.provider == "usdt" for program in self.image.programs for target, _ in program.targets)
-        if child is not None and (usdt or self._remembers):
-            child.load()
-            if self._remembers:
-                self.resolver.remember(child.pid)
         block.attach(
             pid=self.options.pid, warn=self.printer.warning, stopped=lambda: signals.stops > 0,
-            trying=lambda name: self.say(f"Trying to attach probe: {name}"),
+            say=self.say,
         )
         if not block.attached.attachments and not any(block.programs_of(own) for own in ("begin", "end", "self")):
             for provider, what in (("test", "test"), ("bench", "benchmark")):
                 if block.programs_of(provider):
                     raise RunError(f"No probes attached; use --{provider} to run {what} probes.")
         if child is not None and not self.options.dry_run:
+            if self.unwinding is not None:
+                child.load_libraries()
+                self._look()
             child.resume()
+
+    def _accelerate(self, ring: RingReader) -> Acceleration:
+        from pytrace.runtime.native import Acceleration
+
+        json, cached = self.options.format == "json", self.options.cached
+        return Acceleration(self.image, self.output, ring, json=json, cached=cached, tell=self.say)
 
     def _announce(self, block: Block) -> None:
         own = sum(len(block.programs_of(provider)) for provider in ("begin", "end", "self"))
@@ -180,21 +228,24 @@ class Session:
         """Until `exit()`, a signal, the end of the traced process, or the end of what there is to do."""
         traced = self.options.process or self.options.child
         watched = [signals.fd] if traced is None else [signals.fd, traced.pidfd]
+        ring, control = block.stream.ring, block.stream.control
+        if control is not None:
+            watched.append(control.fd)
         lasting = bool(block.attached.attachments or block.programs_of("self"))
         if block.attached.iterators:
             self._read_iterators(block)
             lasting = False
-        loop = Loop((ring.fd for ring in block.rings), watched)
+        loop = Loop(None, watched) if ring is None else Loop(ring.fd, watched, lambda: ring.pending / ring.size)
         started = looked = time.monotonic()
         tick = _TICK if block.rings else None
         try:
             while True:
                 # The state of the process, and whether there was a signal, before the rings are read: what came before
                 # is in them.
-                stopping = signals.stops > 0
+                self._asked = signals.stops
                 ended = traced is not None and self._ended(traced)
-                if traced is not None and self._remembers and not ended:
-                    self.resolver.remember(traced.pid)
+                if (self.unwinding is not None or (traced is not None and self._remembers)) and not ended:
+                    self._look()
                     tick = _YOUNG_TICK if time.monotonic() - started < _YOUNG else _TICK
                 more = block.drain()
                 self.output.settle()
@@ -206,7 +257,7 @@ class Session:
                 if time.monotonic() - looked >= _TICK:
                     looked = time.monotonic()
                     self._report_lost(block)
-                if stopping:
+                if self._asked:
                     # What the probes sent before the signal was in this batch, unless there is a backlog.
                     return
                 if signals.stops:
@@ -240,7 +291,7 @@ class Session:
                 self.printer.error(f"Failed to pin iter probe link: {error.strerror}")
 
     def _report_lost(self, block: Block) -> None:
-        fresh = block.newly_lost()
+        fresh = block.losses.new_records()
         if fresh:
             self.lost += fresh
             self.printer.lost(fresh)
@@ -259,18 +310,35 @@ class Session:
     def finish(self, block: Block, signals: Signals, *, maps: bool) -> None:
         """Detaches, runs the end programs, and prints what is left to print."""
         block.detach()
-        block.drop()
+        self._drain_rest(block, signals)
         self.outcome.exited = False
         if block.run("end"):
             self.say("Attaching 'end' probe")
-        stops = signals.stops
-        while block.drain() and signals.stops == stops:
-            pass
+        self._drain_rest(block, signals)
         self._report_lost(block)
         self.printer.finish()
         if maps:
             for contents in block.maps.all():
                 self.printer.map(contents)
+        self._sum_up(block)
+
+    def _drain_rest(self, block: Block, signals: Signals) -> None:
+        """Prints what the programs sent that no longer run. A signal cuts that short, and what is left counts as lost;
+        what is behind `exit()` is not wanted."""
+        while not self.outcome.exited and block.drain():
+            if signals.stops > self._asked:
+                self._asked = signals.stops
+                self.lost += (cut := block.drop())
+                self.printer.lost(cut)
+        block.drop()
+
+    def _sum_up(self, block: Block) -> None:
+        """What was lost in this run: on stderr if there was something, with -v among the lines of JSON too."""
+        block.losses.give_up(self.resolver.given_up)
+        if self.options.verbose:
+            self.printer.losses(block.losses.summary(self.lost))
         self.output.flush()
         if self.lost:
             self.messages.write(b"WARNING: Total lost event count: %d\n" % self.lost)
+        for text in block.losses.texts():
+            self.printer.warning(text)

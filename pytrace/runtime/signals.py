@@ -20,6 +20,8 @@ else:
 __all__ = ["Signals"]
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
+_INSISTING = 3
+"""Requests to stop after which the process ends at once: it may be waiting for a reader of its output that is stuck."""
 
 
 class Signals:
@@ -47,6 +49,9 @@ class Signals:
             self.user = True
         else:
             self.stops += 1
+            if self.stops >= _INSISTING:
+                self.restore()
+                os.kill(os.getpid(), number)
 
     def read(self) -> None:
         """Empties `fd`."""

@@ -21,7 +21,7 @@ DEAD = frozenset({
     "symbol_source", "max_type_res_iterations", "unstable_addr", "unstable_import", "unstable_macro",
     "unstable_map_decl",
 })
-ENVIRONMENT_ONLY = frozenset({"btf", "vmlinux", "kernel_source", "kernel_build"})
+ENVIRONMENT_ONLY = frozenset({"btf", "dummy_ts_map", "vmlinux", "kernel_source", "kernel_build"})
 
 LICENSES = ("Dual MIT/GPL", "Dual BSD/GPL", "Dual MPL/GPL", "GPL and additional rights", "GPL v2", "GPL")
 STACK_MODES = ("bpftrace", "raw", "perf", "build_id")
@@ -83,10 +83,13 @@ def _missing_probes(name: str, value: Value) -> str:
     return word
 
 
+_DEFAULTS = Config()
+
+
 def _cache_user_symbols(name: str, value: Value) -> str:
     if not isinstance(value, str):
-        return Config.cache_user_symbols if value else "NONE"
-    word = {"0": "NONE", "1": Config.cache_user_symbols}.get(value, value.upper())
+        return _DEFAULTS.cache_user_symbols if value else "NONE"
+    word = {"0": "NONE", "1": _DEFAULTS.cache_user_symbols}.get(value, value.upper())
     if word not in ("PER_PID", "PER_PROGRAM", "NONE"):
         raise _Refused(
             f"{name}: Invalid value for cache_user_symbols: valid values are PER_PID, PER_PROGRAM, and NONE."
@@ -109,6 +112,7 @@ _READERS: dict[str, Callable[[str, Value], Value]] = {
     "missing_probes": _missing_probes,
     "cache_user_symbols": _cache_user_symbols,
     "str_trunc_trailer": _text,
+    "dummy_ts_map": _text,
 }
 for _field in fields(Config):
     if _field.name.startswith("unstable_"):

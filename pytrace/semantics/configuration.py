@@ -31,3 +31,6 @@ class Config:
     unstable_dw_ustack: str = "warn"
     unstable_typeinfo: str = "error"
     unstable_import_statement: str = "error"
+    dummy_ts_map: str = ""
+    """A switch for tests, from the environment only: the map whose value is the time of `tseries`, in nanoseconds since
+    1970, so that what it prints does not depend on when it ran."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pytrace.diagnostics import CompileError, Diagnostics, Source, Span
 from pytrace.frozen import replace
 from pytrace.semantics import library
-from pytrace.semantics.unit import Unit
+from pytrace.semantics.unit import Extern, Unit
 from pytrace.semantics.walk import Relocation, walk
 from pytrace.syntax import tree
 from pytrace.syntax.parser import parse
@@ -19,10 +19,12 @@ def join(unit: Unit, diagnostics: Diagnostics) -> Unit:
     """The unit with the preamble and items of everything it imports, which come before its own, and with the macros
     that it uses."""
     script = unit.script
-    files: list[str] = []
     if script.imports:
         loader = _Loader(unit.options.directory, script, diagnostics)
-        script, files = loader.join(script), loader.files
+        script = loader.join(script)
+        unit = replace(
+            unit, imported=tuple(loader.files), objects=tuple(loader.objects), externs=dict(loader.externs)
+        )
     macros: dict[str, list[tree.Macro]] = {}
     for item in script.items:
         if isinstance(item, tree.Macro):
@@ -33,7 +35,6 @@ def join(unit: Unit, diagnostics: Diagnostics) -> Unit:
         script=script,
         macros={name: tuple(definitions) for name, definitions in macros.items()},
         map_decls=tuple(item for item in script.items if isinstance(item, tree.MapDecl)),
-        imported=tuple(files),
     )
 
 
@@ -79,6 +80,8 @@ class _Loader:
         self.directory = b"" if directory in ("", ".") else os.fsencode(directory)
         self.diagnostics = diagnostics
         self.files: list[str] = []
+        self.objects: list[bytes] = []
+        self.externs: dict[str, Extern] = {}
         self.imported = {os.path.realpath(script.imports[0].span.source.name.encode("latin-1", "replace"))}
 
     def join(self, script: tree.Script) -> tree.Script:
@@ -134,9 +137,28 @@ class _Loader:
             line = tree.CLine(node.span, f'#include "{identity.decode("latin-1")}"')
             yield tree.Script(node.span, "", (line,), None, (), ())
         else:
-            self.diagnostics.error(
-                node.span, f'cannot import "{name}": functions of C files and objects cannot be called from scripts yet'
-            )
+            self._add_object(node, data, path, name)
+
+    def _add_object(self, node: tree.Import, data: bytes, path: bytes, name: str) -> None:
+        """Make the functions of an object file callable; a C file is compiled to one."""
+        from pytrace.semantics.objects import ObjectError, externs
+
+        try:
+            if name.endswith(".bpf.c"):
+                from pytrace.clang.compile import compile_object
+
+                compiled = compile_object(Source.from_bytes(name, data), path, node.span, self.diagnostics)
+                if compiled is None:
+                    return
+                data = compiled
+            found = externs(data, name)
+        except ObjectError as error:
+            self.diagnostics.error(node.span, f'cannot import "{name}": {error}')
+            return
+        for function in sorted(found.keys() & self.externs.keys()):
+            self.diagnostics.error(node.span, f"function `{function}` is imported twice")
+        self.externs |= found
+        self.objects.append(data)
 
     def _parse(self, source: Source, via: Span) -> tree.Script | None:
         """A file of the language, with all its places pointing back at the import."""

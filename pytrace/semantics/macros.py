@@ -12,12 +12,13 @@ from pytrace.builtins.registry import REGISTRY
 from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import replace
 from pytrace.semantics import library, overloads, substitution
+from pytrace.semantics.forecast import Forecast
 from pytrace.semantics.overloads import Argument
 from pytrace.semantics.unit import Unit
 from pytrace.semantics.walk import Relocation, Rewriter, depth, rewrite_code
 from pytrace.syntax import tree
 
-MAX_NODES = 200_000
+MAX_NODES = 100_000
 """How much all expansions of a script may add, so that macros that double their argument end with an error."""
 
 MAX_DEPTH = 500
@@ -64,6 +65,7 @@ class Expander(Rewriter):
         super().__init__()
         self.macros = macros
         self.diagnostics = diagnostics
+        self.forecast = Forecast(macros)
         self.frames: list[_Frame] = []
         self.expansions = 0
         self.nodes = 0
@@ -138,6 +140,8 @@ class Expander(Rewriter):
             chain = " > ".join([*(frame.macro.name for frame in self.frames[first:]), macro.name])
             self.diagnostics.error(node.span, f"Recursive macro call detected. Call chain: {chain}")
             return node
+        if not self.frames and self.nodes + self.forecast.size(node) > MAX_NODES:
+            self._refuse_size(node)
         self.expansions += 1
         relocation = Relocation(node.span)
         body = relocation.visit(macro.body)
@@ -161,7 +165,10 @@ class Expander(Rewriter):
     def _spend(self, count: int, node: tree.Node) -> None:
         self.nodes += count
         if self.nodes > MAX_NODES:
-            self.diagnostics.fail(node.span.root, "Macros expand to more code than can be compiled")
+            self._refuse_size(node)
+
+    def _refuse_size(self, node: tree.Node) -> None:
+        self.diagnostics.fail(node.span.root, "Macros expand to more code than can be compiled")
 
     def _written(self, node: Argument) -> Argument:
         if self.frame is not None and isinstance(node, tree.Ident):

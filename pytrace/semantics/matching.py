@@ -19,7 +19,7 @@ from pytrace.semantics.unit import Unit, UnitProbe
 from pytrace.semantics.walk import walk
 from pytrace.syntax import tree
 
-__all__ = ["match"]
+__all__ = ["match", "uses_of"]
 
 _ALWAYS = frozenset(("begin", "end", "self"))
 """Providers that --probe-filter leaves alone."""
@@ -33,14 +33,12 @@ def match(unit: Unit, diagnostics: Diagnostics) -> Unit:
     if host is None:
         raise ValueError("the attach-point pass has not run")
     keep = _filter(unit, diagnostics)
-    defines = " ".join(line.text for line in unit.script.preamble if isinstance(line, tree.CLine))
-    opaque = _CONTEXT_WORDS.search(defines) is not None
     probes: list[UnitProbe] = []
     programs = 0
     for each in unit.probes:
         targets = _expand(each, host, diagnostics)
         targets = [target for target in targets if target.provider in _ALWAYS or keep(target)]
-        parts = _split(replace(each, targets=tuple(targets)), host, opaque) if targets else []
+        parts = _split(replace(each, targets=tuple(targets)), unit, host) if targets else []
         programs += len(parts)
         if programs > unit.config.max_bpf_progs and len(parts) > 1:
             diagnostics.error(
@@ -115,7 +113,7 @@ def _check_limit(probes: list[UnitProbe], unit: Unit, diagnostics: Diagnostics) 
 
 
 @frozen
-class _Uses:
+class Uses:
     """What a body reads of its context: fields of `args` (None: all of it), `retval`, `argN`, the name of the probe."""
 
     fields: frozenset[str] | None
@@ -141,10 +139,11 @@ class _Uses:
         )
 
 
-def _uses(each: UnitProbe, opaque: bool) -> _Uses:
-    """`opaque`: a `#define` may bring in any of them."""
-    if opaque:
-        return _Uses(None, True, True, True)
+def uses_of(each: UnitProbe, unit: Unit) -> Uses:
+    """What a probe of the script reads. Of `#define`s it is not known yet which are used: one may bring in anything."""
+    defines = " ".join(line.text for line in unit.script.preamble if isinstance(line, tree.CLine))
+    if _CONTEXT_WORDS.search(defines) is not None:
+        return Uses(None, True, True, True)
     fields: set[str] = set()
     whole = 0
     retval = arguments = named = False
@@ -158,17 +157,17 @@ def _uses(each: UnitProbe, opaque: bool) -> _Uses:
             retval = retval or node.name in ("retval", "__builtin_retval")
             named = named or node.name in ("probe", "__builtin_probe")
             arguments = arguments or _ARGUMENT.fullmatch(node.name.removeprefix("__builtin_")) is not None
-    return _Uses(None if whole else frozenset(fields), retval, arguments, named)
+    return Uses(None if whole else frozenset(fields), retval, arguments, named)
 
 
 def _is_named(node: tree.Node, name: str) -> bool:
     return isinstance(node, tree.Ident | tree.Call) and node.name.removeprefix("__builtin_") == name
 
 
-def _split(each: UnitProbe, host: Host, opaque: bool) -> list[UnitProbe]:
+def _split(each: UnitProbe, unit: Unit, host: Host) -> list[UnitProbe]:
     if len(each.targets) == 1:
         return [each]
-    uses = _uses(each, opaque)
+    uses = uses_of(each, unit)
     groups: dict[Hashable, list[Target]] = {}
     for target in each.targets:
         key = (target.provider, PROVIDERS[target.provider].loading(target), uses.key(target, host))

@@ -29,18 +29,24 @@ _PREFIX = "__builtin_"
 def check(unit: Unit, diagnostics: Diagnostics) -> Unit:
     """Report what is unknown. The older spelling `__builtin_cpu` becomes `cpu`."""
     functions = frozenset(item.name for item in unit.script.items if isinstance(item, tree.Function))
-    names = _Names(unit.types, frozenset(unit.macros), functions, diagnostics)
+    names = _Names(unit.types, frozenset(unit.macros), functions, frozenset(unit.externs), diagnostics)
     return rewrite_code(unit, names.visit)
 
 
 class _Names(Rewriter):
     def __init__(
-        self, types: TypeTable, macros: frozenset[str], functions: frozenset[str], diagnostics: Diagnostics
+        self,
+        types: TypeTable,
+        macros: frozenset[str],
+        functions: frozenset[str],
+        externs: frozenset[str],
+        diagnostics: Diagnostics,
     ) -> None:
         super().__init__()
         self.types = types
         self.macros = macros
         self.functions = functions
+        self.externs = externs
         self.diagnostics = diagnostics
         self._undecided = 0
         self._enumerators: dict[str, bool] = {}
@@ -55,6 +61,8 @@ class _Names(Rewriter):
 
     def visit_Call(self, node: tree.Call) -> tree.Call:
         builtin = find(node.name)
+        if builtin is None and node.name in self.externs:
+            return self.parts(node)
         if builtin is None or NOT_CALLABLE.fullmatch(node.name):
             self._unknown_function(node)
             return self.parts(node)
@@ -93,7 +101,7 @@ class _Names(Rewriter):
 
     def _similar(self, name: str, bare: bool) -> list[str]:
         known = {n for n, builtin in REGISTRY.items() if builtin.bare or not bare} | self.macros | library.MACROS
-        return suggestion(name, known)
+        return suggestion(name, known | self.externs)
 
 
 def find(name: str) -> Builtin | None:

@@ -277,8 +277,8 @@ class Emit(Expr):
     """Sends a record to user space, where the action `kind` (see `runtime/actions.py`) handles it.
 
     `static` is plain data (strings, bytes, integers, tuples of those) that user space knows beforehand: format
-    strings, map names. `args` travel in the record. `urgent` records use the control ring and are not lost when the
-    other is full.
+    strings, map names. `args` travel in the record. `urgent` records use a ring of their own, and are not lost when
+    the other one is full.
     """
 
     kind: str
@@ -412,6 +412,8 @@ class Program:
     """Whether failing reads and lookups are reported (-k)."""
     shared: bool = False
     """Whether programs of other scripts may use the same maps."""
+    objects: tuple[bytes, ...] = ()
+    """The BPF object files whose functions may be called."""
 
 
 def is_scalar(type_: Type) -> bool:

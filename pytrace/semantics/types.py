@@ -76,12 +76,12 @@ class Str(Type):
 
 @frozen
 class Buffer(Type):
-    """A u32 length followed by at most `capacity` bytes."""
+    """A u32 length followed by at most `capacity` bytes. Messages name it by its size with the length."""
 
     capacity: int
 
     def __str__(self) -> str:
-        return f"buffer[{self.capacity}]"
+        return f"buffer[{self.capacity + 4}]"  # the header counts, in what users are told
 
 
 @frozen
@@ -199,7 +199,7 @@ class Opaque(Type):
     name: str
 
     def __str__(self) -> str:
-        return self.name
+        return "inet[24]" if self.name == "inet" else self.name
 
 
 OPAQUE_SIZES = {

@@ -41,8 +41,8 @@ class Options:
     """What the command line, the environment and the API decide about a compilation.
 
     `positional` are `$1`…; `named` the texts after `--` (`--name` gives None). `environment` holds the `BPFTRACE_*`
-    and `PYTRACE_*` variables. `pid` is that of -p; `child_pid` and `child_path` belong to -c. `mode` is "" or "test"
-    or "bench". `surroundings` are those of a script that joins others in a session.
+    and `PYTRACE_*` variables. `pid` is that of -p; `child_pid` and `child_path` belong to -c. `mode` is "", "test",
+    "bench" or "codegen". `surroundings` are those of a script that joins others in a session.
     """
 
     positional: tuple[str, ...] = ()
@@ -66,6 +66,15 @@ class Options:
 
 
 @frozen
+class Extern:
+    """A function of an imported object: its parameters by name, and what it gives."""
+
+    name: str
+    params: tuple[tuple[str, Type], ...]
+    returns: Type
+
+
+@frozen
 class UnitProbe:
     """A probe of the script on its way. `specs` are set by the attach-point pass, `targets` by the matching pass,
     which also splits a probe whose targets need programs of their own (one `UnitProbe` each)."""
@@ -79,7 +88,8 @@ class UnitProbe:
 class Unit:
     """`macros` maps a name to its definitions, user's before the library's. `defines` are the object-like `#define`s,
     as expressions. `types` answers for the script's C definitions and the kernel. `host` is the machine that probes
-    are looked for on. `imported` are the paths of the files that the script imports."""
+    are looked for on. `imported` are the paths of the files that the script imports; `objects` are the BPF object files
+    among them, as bytes, and `externs` the functions of those."""
 
     script: tree.Script
     options: Options
@@ -91,3 +101,5 @@ class Unit:
     map_decls: tuple[tree.MapDecl, ...] = ()
     host: Host | None = None
     imported: tuple[str, ...] = ()
+    objects: tuple[bytes, ...] = ()
+    externs: Mapping[str, Extern] = field(default_factory=dict)

@@ -92,18 +92,20 @@ def deep_recursion() -> Iterator[None]:
         sys.setrecursionlimit(before)
 
 
-def children(node: tree.Node) -> Iterator[tree.Node]:
+def children(node: tree.Node) -> list[tree.Node]:
     """The parts of a node, in the order of the text."""
+    found: list[tree.Node] = []
     for name in CHILDREN[type(node)]:
         value = getattr(node, name)
         if isinstance(value, tree.Node):
-            yield value
+            found.append(value)
         elif value is not None:
             for item in value:
                 if isinstance(item, tuple):
-                    yield from (part for part in item if isinstance(part, tree.Node))
+                    found += [part for part in item if isinstance(part, tree.Node)]
                 else:
-                    yield item
+                    found.append(item)
+    return found
 
 
 def walk(*roots: tree.Node | None) -> Iterator[tree.Node]:
@@ -113,7 +115,7 @@ def walk(*roots: tree.Node | None) -> Iterator[tree.Node]:
         node = stack.pop()
         yield node
         if CHILDREN[type(node)]:
-            stack.extend(reversed(list(children(node))))
+            stack += reversed(children(node))
 
 
 def depth(root: tree.Node) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytrace.builtins import REGISTRY
 from pytrace.compiler import check
 from pytrace.diagnostics import CompileError, Diagnostics, Severity, Source
 from pytrace.semantics.unit import Options
@@ -278,7 +279,7 @@ def test_warnings(body: str, warning: str) -> None:
         ('strcontains("a", "b")', "bool"), ('strncmp("a", "b", 1)', "int64"), ('memcmp("a", "b", 1)', "int32"),
         ('str_concat("a", "b")', "string[1024]"), ("strerror(1)", "string[64]"), ("signal_name(1)", "string[64]"),
         ("syscall_name(1)", "string[64]"), ("bswap((uint16)1)", "uint16"), ("bswap((int32)1)", "uint32"),
-        ('pton("1.2.3.4")', "uint8[4]"), ('pton("::1")', "uint8[16]"), ("ntop(1)", "inet"),
+        ('pton("1.2.3.4")', "uint8[4]"), ('pton("::1")', "uint8[16]"), ("ntop(1)", "inet[24]"),
         ("macaddr(curtask)", "mac_address"), ("ksym(1)", "ksym_t"), ("usym(1)", "usym_t"),
         ('strftime("%H", nsecs)', "timestamp"), ("cgroup_path(cgroup)", "cgroup_path_t"), ("is_err(1)", "bool"),
         ("len(kstack)", "int64"), ("kptr(curtask)", "struct task_struct *"), ("uptr((int16)1)", "int16"),
@@ -292,3 +293,12 @@ def test_types(expression: str, type_: str) -> None:
         f'{{ fail("not {type_}"); }} print($x); }}'
     )
     assert errors(program) == []
+
+
+@pytest.mark.parametrize("name", sorted(name for name, builtin in REGISTRY.items() if builtin.unsafe))
+def test_unsafe_functions_are_refused(name: str) -> None:
+    """Each function that changes the system needs --unsafe, whatever else may be wrong with its use."""
+    arguments = ", ".join(['"1"'] * REGISTRY[name].arity[0])
+    refusal = f"9: {name}() is an unsafe function being used in safe mode"
+    assert refusal in errors(f"begin {{ {name}({arguments}); }}", unsafe=False)
+    assert refusal not in errors(f"begin {{ {name}({arguments}); }}")

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from pytrace import compiler
 from pytrace.codegen import libllvm, llvm
+from pytrace.codegen.image import Image
+from pytrace.codegen.llvm import compile_modules
+from pytrace.diagnostics import Diagnostics, Source
+from pytrace.semantics.unit import Options
+from tests.bench.compile_time import script
 from tests.codegen.test_objects import MODULE
 
 
@@ -32,3 +38,24 @@ def test_a_bad_module_is_refused() -> None:
     libllvm.start(llvm.STACK_OPTION)
     with pytest.raises(RuntimeError, match="expected top-level entity"):
         libllvm.DirectMachine("v4").compile("nonsense", (), None)
+
+
+def image_of(text: str) -> Image:
+    return compiler.compile_source(Source("script", text), Options(), Diagnostics()).image
+
+
+def test_a_large_script_is_compiled_in_parts(monkeypatch: pytest.MonkeyPatch):
+    """Its programs are those of the script compiled as a whole, apart from where constants are."""
+    whole = image_of(script(6))
+    monkeypatch.setattr("pytrace.codegen.module.PART_LINES", 1000)
+    modules: list[str] = []
+    monkeypatch.setattr(
+        "pytrace.codegen.driver.compile_modules",
+        lambda texts, *rest: compile_modules((modules.append(text) or text for text in texts), *rest),
+    )
+    parts = image_of(script(6))
+    assert len(modules) > 2
+    assert [each.code for each in parts.programs] == [each.code for each in whole.programs]
+    assert [map_.symbol for map_ in parts.maps] == [map_.symbol for map_ in whole.maps]
+    assert parts.actions == whole.actions
+    assert [each.lines for each in parts.programs] == [each.lines for each in whole.programs]

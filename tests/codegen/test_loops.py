@@ -350,3 +350,12 @@ def test_a_kernel_that_cannot_walk_through_maps():
     for body in ([map_loop(entry, map_, CONTINUE)], [length]):
         with pytest.raises(CompileError, match=r"Linux 5\.13"):
             run([put(map_, num(1), num(1)), *body], names, offers=features(for_each=False, count_elements=False))
+
+
+def test_rows_of_tables_are_counted(offers: Features):
+    names = Names()
+    table = names.map(Aggregate("hist", False, (0,)), I64)
+    i = names.var(I64)
+    update = core.Update(SPAN, table, arith("and", read(i), num(1)), (read(i),))
+    body = [loop(i, num(0), num(12), update), emit(core.MapCall(I64, SPAN, "len", table))]
+    assert run(body, names, offers=offers).records == [(len({(n & 1, n.bit_length()) for n in range(12)}),)]

@@ -10,16 +10,16 @@ import sys
 import pytest
 
 from pytrace.codegen import Features, generate
-from pytrace.codegen.btf_out import function_btf
+from pytrace.codegen.btf_out import program_btf
 from pytrace.codegen.disasm import disassemble
-from pytrace.codegen.elf import read_object
 from pytrace.codegen.helpers import HELPERS
 from pytrace.codegen.image import Action, Place, RecordLayout, Relocation
 from pytrace.codegen.link import frame_size, link
-from pytrace.codegen.llvm import compile_module
+from pytrace.codegen.llvm import compile_modules
 from pytrace.codegen.plain import from_plain, to_plain
 from pytrace.diagnostics import CompileError, Source, Span
 from pytrace.kernel.btf import Btf, Kind
+from pytrace.kernel.object_file import read_object
 from pytrace.probes.provider import Target
 from pytrace.semantics import program as core
 from pytrace.semantics.types import (
@@ -76,8 +76,8 @@ define internal i64 @callback(i64 %index, ptr %state) nounwind noinline {
 
 
 def test_linking_joins_what_is_called():
-    data = compile_module(MODULE, "v4")
-    (linked,) = link(data, ["program/1"])
+    (data,) = compile_modules([MODULE], "v4")
+    (linked,) = link(data, ["program/1"], bytearray().find)
     names = dict(linked.functions)
     assert set(names) == {"main_function", "first", "second", "callback"}
     assert names["main_function"] == 0
@@ -92,7 +92,7 @@ def test_linking_joins_what_is_called():
 
 
 def test_functions_of_an_object():
-    obj = read_object(compile_module(MODULE, "v3"))
+    obj = read_object(compile_modules([MODULE], "v3")[0])
     functions = {symbol.name for symbol in obj.symbols if symbol.is_function}
     assert functions == {"main_function", "unused", "first", "second", "callback"} or "unused" not in functions
     assert obj.sections[obj.section("program/1")].executable
@@ -112,10 +112,24 @@ def test_the_size_of_a_frame():
 
 
 def test_type_information_names_the_functions():
-    data, info = function_btf([("main", 0), ("callback", 12)])
+    one = [("program_1", 0), ("program_1.loop", 12), ("lost", 20)]
+    data, infos = program_btf([("kprobe_f_1", one), ("kprobe_g_2", [("program_2", 0), ("lost", 7)])])
     parsed = Btf(data, "program")
-    assert parsed.find("callback", Kind.FUNC) is not None
-    assert list(struct.iter_unpack("<II", info)) == [(0, 3), (12, 4)]
+    assert sorted(parsed.names(Kind.FUNC)) == ["kprobe_f_1", "kprobe_g_2", "lost", "program_1_loop"]
+    first, second = ([(slot, parsed.type(id_).name) for slot, id_ in struct.iter_unpack("<II", info)] for info in infos)
+    assert first == [(0, "kprobe_f_1"), (12, "program_1_loop"), (20, "lost")]
+    assert second == [(0, "kprobe_g_2"), (7, "lost")]
+
+
+def test_type_information_tells_of_all_arguments():
+    """The kernel passes on as many when it calls a function whose exit is traced."""
+    data, _ = program_btf([("kprobe_f_1", [("program_1", 0), ("callback", 12)])])
+    parsed = Btf(data, "program")
+    functions = {name: parsed.find(name, Kind.FUNC) for name in ("kprobe_f_1", "callback")}
+    counts = {
+        name: len(parsed.parameters(parsed.type(found.value))) for name, found in functions.items() if found is not None
+    }
+    assert counts == {"kprobe_f_1": 1, "callback": 5}
 
 
 @pytest.mark.parametrize(

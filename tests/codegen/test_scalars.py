@@ -75,6 +75,15 @@ def test_division_by_zero_gives_one_and_a_warning(op: str):
     assert done.kinds == ["test", "runtime_error"] or done.kinds == ["runtime_error", "test"]
 
 
+def test_division_by_a_power_of_two_that_is_not_known():
+    """LLVM makes a shift of it by the number of trailing zeros, which it looks up in a table of its own."""
+    names = Names()
+    for value in (1, 8, 1 << 40):
+        hidden = names.hidden(value, U64)
+        power = arith("and", hidden, arith("sub", names.hidden(0, U64), hidden))
+        assert value_of(arith("udiv", names.hidden(1 << 62, U64), power), names) == (1 << 62) // value
+
+
 @pytest.mark.parametrize("type_", [I8, U8, I16, U16, I32, U32])
 def test_arithmetic_in_narrow_types_wraps(type_: Int):
     names = Names()

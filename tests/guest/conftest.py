@@ -123,11 +123,12 @@ def prepared() -> None:
     """Everything that a compilation imports and reads, once for all commands."""
     from pytrace import cli
 
+    probe = "tracepoint:sched:sched_switch" if why_not() else "kprobe:vfs_read"
     nowhere = os.open(os.devnull, os.O_WRONLY)
     saved = os.dup(1)
     os.dup2(nowhere, 1)
     try:
-        status = cli.main(["--no-cache", "--mode", "codegen", "-e", "kprobe:vfs_read { @[comm] = count(); }"])
+        status = cli.main(["--no-cache", "--mode", "codegen", "-e", f"{probe} {{ @[comm] = count(); }}"])
     finally:
         os.dup2(saved, 1)
         os.close(saved)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.live
 CALLS = 500_000
 THREADS = 2
 TOTAL = CALLS * THREADS
-PROBE = 'tracepoint:syscalls:sys_enter_getppid /comm == "load"/'
+PROBE = "tracepoint:syscalls:sys_enter_getppid /pid == cpid/"
 
 
 def run(pytrace: Callable[..., Done], load: Path, body: str) -> str:

@@ -16,7 +16,8 @@ from pytrace.kernel import perf
 from pytrace.kernel.maps import online_cpus
 from pytrace.probes import PROVIDERS
 from pytrace.probes.provider import AttachError, Attachment, Target
-from tests.probes.support import attach, counting_program, hits, targets_of
+from pytrace.semantics.configuration import Config
+from tests.probes.support import attach, counting_program, hits, names_of, targets_of
 
 pytestmark = pytest.mark.live
 
@@ -178,6 +179,16 @@ def test_uprobes_count_every_call(
 ) -> None:
     header = spec.replace("{}", probed)
     assert hits(header, run(probed, 7), no_features=features) == (places, 7 * each)
+
+
+def test_functions_of_a_stripped_file_are_found_by_its_debug_file(probed: str, tmp_path: Path) -> None:
+    bare, debug = str(tmp_path / "bare"), str(tmp_path / "bare.debug")
+    subprocess.run(["objcopy", "--only-keep-debug", probed, debug], check=True)
+    subprocess.run(["objcopy", "--strip-all", "--remove-section=.note.gnu.build-id", probed, bare], check=True)
+    assert names_of(f"u:{bare}:ad*", config=Config(missing_probes="ignore")) == []
+    subprocess.run(["objcopy", f"--add-gnu-debuglink={debug}", bare], check=True)
+    assert names_of(f"u:{bare}:add") == [f"uprobe:{bare}:add"]
+    assert hits(f"u:{bare}:ad*", run(bare, 10)) == hits(f"u:{probed}:ad*", run(probed, 10))
 
 
 def test_a_uprobe_may_be_bound_to_a_process(probed: str) -> None:

@@ -10,7 +10,8 @@ import pytest
 from pytrace.kernel import features, perf
 from pytrace.kernel.syscall import BpfError
 from pytrace.probes.provider import AttachError
-from tests.probes.support import counting_program, hits, targets_of
+from pytrace.semantics.configuration import Config
+from tests.probes.support import compile_headers, counting_program, hits, targets_of
 
 pytestmark = [pytest.mark.live, pytest.mark.guest]
 
@@ -23,6 +24,15 @@ def read_own_status() -> None:
     for _ in range(READS):
         os.pread(fd, 1, 0)
     os.close(fd)
+
+
+def test_a_module_that_is_not_loaded_is_said_once() -> None:
+    for policy in ("error", "warn"):
+        _, diagnostics = compile_headers("k:nosuchmod:f", config=Config(missing_probes=policy))
+        assert [each.message for each in diagnostics.errors] == [
+            "specified module nosuchmod in probe kprobe:nosuchmod:f is not loaded."
+        ]
+        assert not diagnostics.warnings
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 /*
  * A load of known size: load MODE COUNT [THREADS]
  *
- *   getppid   COUNT system calls getppid in each thread, thread n bound to processor n
+ *   getppid   COUNT system calls getppid in each thread, thread n bound to processor n; with the arguments (number of
+ *             the call, number of the thread, 4242), which the kernel does not look at
  *   read      COUNT reads of 512 bytes from /dev/zero
  *   write     COUNT writes of 100 bytes to /dev/null
  *   open      COUNT times open and close /dev/null
@@ -50,9 +51,11 @@ static void *work(void *argument)
 	char *pages = strcmp(mode, "touch") ? NULL
 		: mmap(NULL, count * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	if (pages)
+		madvise(pages, count * 4096, MADV_NOHUGEPAGE);
 	for (i = 0; i < count; i++) {
 		if (!strcmp(mode, "getppid"))
-			syscall(SYS_getppid);
+			syscall(SYS_getppid, i, thread, 4242);
 		else if (!strcmp(mode, "read"))
 			sum += read(fd, buffer, 512);
 		else if (!strcmp(mode, "write"))

@@ -6,6 +6,7 @@ from dataclasses import fields
 
 import pytest
 
+from pytrace.semantics import config
 from pytrace.semantics.configuration import Config
 from tests.semantics.passes import Outcome
 
@@ -21,6 +22,8 @@ from tests.semantics.passes import Outcome
         ("missing_probes=WARN", "missing_probes", "warn"),
         ("cache_user_symbols=none", "cache_user_symbols", "NONE"),
         ("cache_user_symbols=0", "cache_user_symbols", "NONE"),
+        ("cache_user_symbols=1", "cache_user_symbols", "PER_PID"),
+        ("cache_user_symbols=true", "cache_user_symbols", "PER_PID"),
         ("cpp_demangle=false", "cpp_demangle", False),
         ('cpp_demangle="No"', "cpp_demangle", False),
         ("cpp_demangle=0", "cpp_demangle", False),
@@ -89,6 +92,8 @@ def test_a_traced_command_shares_symbols() -> None:
 
 def test_every_variable_can_be_set() -> None:
     for each in fields(Config):
+        if each.name in config.ENVIRONMENT_ONLY:
+            continue
         value = {bool: "true", int: "5", str: "error"}[type(each.default)]
         if each.name in ("stack_mode", "license", "cache_user_symbols"):
             value = str(each.default)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pytrace.clang import library
 from pytrace.semantics import definitions
 from tests.semantics.passes import Outcome
 
@@ -83,14 +84,19 @@ def test_header_options_and_imports(folder: Path) -> None:
     assert not outcome.errors, outcome.text
 
 
-def test_headers_that_need_a_compiler(folder: Path) -> None:
+@pytest.fixture
+def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "library", lambda: None)
+
+
+def test_headers_that_need_a_compiler(folder: Path, no_compiler: None) -> None:
     assert "'proto.h' needs a C compiler: proto.h:1:" in said('#include "proto.h"\nbegin { }', directory=str(folder))[0]
     assert "'code.h' is no C header" in said('#include "code.h"\nbegin { }', directory=str(folder))[0]
     assert not said('#ifdef NEVER\n#include "proto.h"\n#include "none.h"\n#endif\nbegin { }', directory=str(folder))
 
 
-def test_system_headers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where the kernel's types are known without them, they are worth a warning only."""
+def test_system_headers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_compiler: None) -> None:
+    """Where the kernel's types are known without them, they are worth a warning only if no compiler reads them."""
     monkeypatch.setattr(definitions, "KERNEL_TYPES", str(tmp_path))
     assert said("#include <linux/sched.h>\nbegin { }") == [
         "stdin:1:10-25: WARNING: <linux/sched.h> is not read: the types of the kernel are known, its #defines are not."

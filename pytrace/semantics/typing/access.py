@@ -63,13 +63,13 @@ def member(t: ProbeTyper, node: tree.Member) -> core.Expr:
 
 
 def _follow(t: ProbeTyper, pointer: core.Expr, node: tree.Member) -> core.Expr:
-    """The struct that a pointer, or a pointer to a pointer, leads to; the pointer itself if it leads elsewhere."""
+    """The struct or record that a pointer, or a pointer to a pointer, leads to; the pointer itself if there is none."""
     target = pointer.type
     while isinstance(target, Pointer):
         target = target.pointee
     if isinstance(target, Unknown):
         return core.Zero(UNKNOWN, node.span)
-    if not isinstance(target, Struct):
+    if not isinstance(target, (Struct, Record)):
         return pointer
     while isinstance(pointer.type, Pointer):
         pointer = load(t, pointer, pointer.type.pointee, node.span)

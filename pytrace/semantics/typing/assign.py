@@ -92,7 +92,7 @@ def _assign_variable(t: ProbeTyper, node: tree.Assign, target: tree.Var) -> Stmt
 
 def store(t: ProbeTyper, variable: Variable, value: core.Expr, span: Span) -> Stmts:
     """`$x = value`."""
-    value = settle(value)
+    as_written, value = value, settle(value)
     type_ = value.type
     match type_:
         case Nothing():
@@ -105,7 +105,7 @@ def store(t: ProbeTyper, variable: Variable, value: core.Expr, span: Span) -> St
             if isinstance(type_, Context):
                 return ()  # an alias: its fields are read from the context
             var = t.place(variable)
-            return (core.SetVar(span, var, convert(t, value, var.type)),)
+            return (core.SetVar(span, var, convert(t, as_written, var.type)),)
     variable.excused = True
     if isinstance(type_, (Tuple, Record, Pointer)):
         sources.source(t, variable.cell, type_, span, "variable", value)

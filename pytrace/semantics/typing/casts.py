@@ -55,14 +55,15 @@ def cast(t: ProbeTyper, node: tree.Cast) -> core.Expr:
     if (to == operand.type and not isinstance(to, (Pointer, Struct))) or _same_pointer(to, operand.type):
         t.warning(node.span, f"Unnecessary cast: expression is already of type {to}")
         return _unchanged(operand, to, node.span)
+    source = operand.type
     operand = settle(operand)
-    if isinstance(operand.type, Struct):
-        return t.error(node.span, f'Cannot cast from C type "{operand.type}"')
-    if isinstance(operand.type, (Void, Nothing)):
-        return t.error(node.span, f'Cannot cast from "{operand.type}" type')
-    result = _convert(t, operand, to, node)
+    if isinstance(source, Struct):
+        return t.error(node.span, f'Cannot cast from C type "{source}"')
+    if isinstance(source, (Void, Nothing)):
+        return t.error(node.span, f'Cannot cast from "{source}" type')
+    result = None if isinstance(source, Aggregate) and isinstance(to, Array) else _convert(t, operand, to, node)
     if result is None:
-        return t.error(node.span, f'Cannot cast from "{operand.type}" to "{to}"')
+        return t.error(node.span, f'Cannot cast from "{source}" to "{to}"')
     return result
 
 
@@ -74,6 +75,8 @@ def _unchanged(operand: core.Expr, to: Type, span: Span) -> core.Expr:
     """A cast to the same type keeps the value, but makes it no literal any more."""
     if isinstance(operand, core.Const) and isinstance(to, Int):
         return core.Convert(to, span, operand)
+    if isinstance(operand.type, Int) and operand.type.clock:
+        return replace(operand, type=_int_space(to, operand.type))
     return operand
 
 
@@ -122,9 +125,10 @@ def _convert(t: ProbeTyper, operand: core.Expr, to: Type, node: tree.Cast) -> co
     return None
 
 
-def _int_space(to: Int, source: Type) -> Type:
+def _int_space(to: Type, source: Type) -> Type:
     if isinstance(source, Int) and isinstance(to, Int):
-        return replace(to, space=source.space, clock=source.clock)
+        # A moment of the monotonic clock has no date; a cast says that it is a number.
+        return replace(to, space=source.space, clock="" if source.clock == "monotonic" else source.clock)
     return with_space(to, source.space) if isinstance(source, Pointer) else to
 
 

@@ -94,7 +94,7 @@ def convert(t: ProbeTyper, expr: core.Expr, to: Type, span: Span | None = None) 
         return expr
     if isinstance(source, Aggregate) and not isinstance(to, Aggregate):
         expr = settle(expr)
-        source = expr.type
+        return expr if expr.type == to else retype(expr, to)
     match source, to:
         case (Int() | Enum(), Int()) if source != to:
             _warn(t, expr, source, to, span)

@@ -101,19 +101,24 @@ def combine(t: ProbeTyper, op: str, left: core.Expr, right: core.Expr, span: Spa
     folded = _fold(t, op, left, right, span)
     if folded is not None:
         return folded
+    as_written = left, right
     left, right = settle(left), settle(right)
     if not known(left.type) or not known(right.type):
         unsure = isinstance(left.type, Unknown) or isinstance(right.type, Unknown)
         if unsure or op not in _COMPARE:
             return core.Zero(UNKNOWN if op in _ARITH else BOOL, span)
     _check_spaces(t, left, right, span)
+    pointers = _either_pointer(left, right)
+    aggregates = isinstance(as_written[0].type, Aggregate) or isinstance(as_written[1].type, Aggregate)
+    if pointers and aggregates:
+        return _unusable(t, op, *as_written, span)
     if op in _LOGICAL:
-        return _logical(t, op, left, right, span)
-    if isinstance(left.type, Pointer) or isinstance(right.type, Pointer):
+        return _logical(t, op, left, right, as_written, span)
+    if pointers:
         return _pointers(t, op, left, right, span)
     if integral(left.type) is not None and integral(right.type) is not None:
-        return _numbers(t, op, left, right, span)
-    return _others(t, op, left, right, span)
+        return _numbers(t, op, *as_written, span)
+    return _others(t, op, *as_written, span)
 
 
 def _fold(t: ProbeTyper, op: str, left: core.Expr, right: core.Expr, span: Span) -> core.Expr | None:
@@ -143,6 +148,10 @@ def _unusable(t: ProbeTyper, op: str, left: core.Expr, right: core.Expr, span: S
     return _follow_up(op, span)
 
 
+def _either_pointer(left: core.Expr, right: core.Expr) -> bool:
+    return isinstance(left.type, Pointer) or isinstance(right.type, Pointer)
+
+
 def _follow_up(op: str, span: Span) -> core.Expr:
     """What an erroneous operation stands for, so that one error does not cause others."""
     return core.Zero(UNKNOWN if op in _ARITH else BOOL, span)
@@ -154,10 +163,20 @@ def _check_spaces(t: ProbeTyper, left: core.Expr, right: core.Expr, span: Span) 
         t.warning(span, "Addrspace mismatch")
 
 
-def _logical(t: ProbeTyper, op: str, left: core.Expr, right: core.Expr, span: Span) -> core.Expr:
+def _logical(
+    t: ProbeTyper, op: str, left: core.Expr, right: core.Expr, as_written: tuple[core.Expr, core.Expr], span: Span
+) -> core.Expr:
     usable = (Int, Bool, Enum, Pointer)
     if not isinstance(left.type, usable) or not isinstance(right.type, usable):
-        return _mismatch(t, op, left, right, span)
+        if join(left.type, right.type) is None and not _either_pointer(left, right):
+            return _mismatch(t, op, *as_written, span)
+        return _unusable(t, op, *as_written, span)
+    a, b = integral(left.type), integral(right.type)
+    if a is not None and b is not None and (joined := join(a, b)) is not None:
+        # Each side is asked by itself, but bpftrace brings both to one type first, and warns where that loses values.
+        for side in as_written:
+            if isinstance(side.type, (Int, Enum)):
+                convert(t, side, joined)
     return core.Logical(BOOL, span, _LOGICAL[op], as_bool(left), as_bool(right))
 
 
@@ -167,16 +186,13 @@ def _numbers(t: ProbeTyper, op: str, left: core.Expr, right: core.Expr, span: Sp
     if op in _COMPARE:
         return _compare_numbers(t, op, left, right, span)
     both_bool = isinstance(left.type, Bool) and isinstance(right.type, Bool)
-    type_ = I64 if op == "-" and not both_bool else _result(a, b)
+    type_ = I64 if op == "-" and not both_bool else _result(t, a, b)
     if op in ("/", "%") and (a.size, a.signed) != (b.size, b.signed) and (_signed(a) or _signed(b)):
         t.warning(
             span,
             f"signed operands for '{op}' can lead to undefined behavior (cast to unsigned to silence warning)",
         )
-    if isinstance(left.type, (Int, Enum)) and isinstance(right.type, (Int, Enum)):
-        left, right = convert(t, left, type_), convert(t, right, type_)
-    else:
-        left, right = as_number(left, type_), as_number(right, type_)
+    left, right = _operand(t, left, type_), _operand(t, right, type_)
     type_ = remarked(type_, a, b)
     if type_.clock == "monotonic":
         # A moment of this clock has no date, but what is calculated from one may be a duration.
@@ -189,11 +205,21 @@ def _signed(type_: Int) -> bool:
     return type_.signed and not type_.flexible
 
 
-def _result(a: Int, b: Int) -> Int:
+def _result(t: ProbeTyper, a: Int, b: Int) -> Int:
     """The type of arithmetic on two integers: 64 bits, signed if an operand is, or if both are flexible."""
     if _signed(a) or _signed(b):
         return I64
-    return I64 if a.signed and b.signed else U64
+    if not a.signed or not b.signed:
+        return U64
+    if t.script.hopeful:
+        t.undecided = True
+        return replace(I64, flexible=True)
+    return I64
+
+
+def _operand(t: ProbeTyper, side: core.Expr, type_: Int) -> core.Expr:
+    """An operand as an integer of the type; integers whose values may not survive that are warned of."""
+    return convert(t, side, type_) if isinstance(side.type, (Int, Enum)) else as_number(side, type_)
 
 
 def _compare_numbers(t: ProbeTyper, op: str, left: core.Expr, right: core.Expr, span: Span) -> core.Expr:
@@ -201,11 +227,7 @@ def _compare_numbers(t: ProbeTyper, op: str, left: core.Expr, right: core.Expr, 
         a, b = integral(left.type), integral(right.type)
         joined = join(a, b) if a and b else None
         assert isinstance(joined, Int)
-        sides = []
-        for side in (left, right):
-            number = isinstance(side.type, (Int, Enum))
-            sides.append(convert(t, side, joined) if number else as_number(side, joined))
-        left, right = sides
+        left, right = _operand(t, left, joined), _operand(t, right, joined)
     return core.Compare(BOOL, span, _COMPARE[op], left, right)
 
 
@@ -220,14 +242,10 @@ def _pointers(t: ProbeTyper, op: str, left: core.Expr, right: core.Expr, span: S
                 notes = ((left.span, f"left ({a.pointee})"), (right.span, f"right ({b.pointee})"))
                 t.warning(span, f"comparison of distinct pointer types: {a.pointee}, {b.pointee}", notes=notes)
         elif integral(b if isinstance(a, Pointer) else a) is None:
-            return _mismatch(t, op, left, right, span)
+            return _unusable(t, op, left, right, span)
         return core.Compare(BOOL, span, _COMPARE[op], as_number(left, U64), as_number(right, U64))
     pointer, other = (left, right) if isinstance(a, Pointer) else (right, left)
-    if isinstance(other.type, Pointer) or (isinstance(b, Pointer) and op == "-"):
-        return _unusable(t, op, left, right, span)
-    if integral(other.type) is None:
-        return _mismatch(t, op, left, right, span)
-    if op not in ("+", "-"):
+    if integral(other.type) is None or op not in ("+", "-") or (isinstance(b, Pointer) and op == "-"):
         return _unusable(t, op, left, right, span)
     return pointer_plus(pointer, other, span, op)
 

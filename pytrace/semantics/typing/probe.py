@@ -65,6 +65,8 @@ class ProbeTyper:
         self.variables: dict[int, Variable] = {}
         self.decisions: dict[int, bool] = {}
         self.cells: dict[Cell, None] = {}
+        self.undecided = False
+        """Whether the sign of a sum was left open (`ScriptTyper.solve`)."""
         # the present round
         self.diagnostics = Diagnostics()
         self.scopes: list[dict[str, Variable]] = []

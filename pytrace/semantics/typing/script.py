@@ -70,6 +70,8 @@ class ScriptTyper:
         self._shared = around.maps if around is not None else {}
         self.strings = {text: number for number, text in enumerate(around.strings)} if around is not None else {}
         self.space_unknown = False
+        self.hopeful = True
+        """Whether sums of flexible numbers are still taken for flexible ones."""
         self._keyed = keyed_maps(code(unit))
         self._declared = {decl.name: decl for decl in reversed(unit.map_decls)}
         self.typers: list[ProbeTyper] = []
@@ -129,14 +131,27 @@ class ScriptTyper:
     # --- solving
 
     def solve(self) -> None:
-        """Rounds until every type stands."""
-        while self._dirty:
-            while self._dirty:
-                number = min(self._dirty)
-                self._dirty.discard(number)
-                self._round(self.typers[number])
+        """Rounds until every type stands.
+
+        At first sums of numbers without a sign of their own get none either (`undecided`). Afterwards they are
+        signed, as the rule says, except where a sum feeds back into what it is made of: after
+        `$n = 0; $n = $n + 1; $n = nsecs` there is a solution with `$n` unsigned, and it is the one to take.
+        """
+        self._settle()
+        self._dirty |= {typer.number for typer in self.typers if typer.undecided}
+        self.hopeful = False
+        unfinished = True
+        while unfinished:
+            self._settle()
             if not self._decide():
                 self._give_unwritten_maps_a_type()
+            unfinished = bool(self._dirty)
+
+    def _settle(self) -> None:
+        while self._dirty:
+            number = min(self._dirty)
+            self._dirty.discard(number)
+            self._round(self.typers[number])
 
     def _round(self, typer: ProbeTyper) -> None:
         number = typer.number
@@ -209,7 +224,7 @@ class ScriptTyper:
         structs, enums = definitions(probes, maps, self.unit.types)
         return core.Program(
             tuple(probes), maps, self.unit.config, tuple(self.strings), structs, enums, tuple(diagnostics.warnings),
-            self.unit.options.check_reads, self.unit.options.surroundings is not None,
+            self.unit.options.check_reads, self.unit.options.surroundings is not None, self.unit.objects,
         )
 
     def _check_solved(self, diagnostics: Diagnostics) -> None:

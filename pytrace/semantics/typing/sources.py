@@ -9,11 +9,13 @@ from pytrace.semantics import program as core
 from pytrace.semantics.types import (
     Aggregate,
     Int,
+    Pointer,
     Record,
     Str,
     Tuple,
     Type,
     Unknown,
+    Void,
     size_of,
 )
 from pytrace.semantics.typing.cells import Cell
@@ -41,6 +43,8 @@ def source(t: ProbeTyper, cell: Cell, type_: Type, span: Span, kind: str, value:
     joined = join(have, type_)
     if isinstance(have, Aggregate) != isinstance(type_, Aggregate):
         joined = None
+    if joined is None and cell.fixed is not None and _void_pointers(cell.fixed, type_):
+        return True
     widens = joined is not None and changes(cell, joined)
     if widens and not cell.shared:
         locked(t, cell, type_, span)
@@ -53,6 +57,15 @@ def source(t: ProbeTyper, cell: Cell, type_: Type, span: Span, kind: str, value:
         )
         return False
     return True
+
+
+def _void_pointers(declared: Type, given: Type) -> bool:
+    """Whether one of two pointers is `void *`, which a declared variable takes for, and gives to, all others."""
+    while isinstance(declared, Pointer) and isinstance(given, Pointer):
+        declared, given = declared.pointee, given.pointee
+        if isinstance(declared, Void) or isinstance(given, Void):
+            return True
+    return False
 
 
 def locked(t: ProbeTyper, cell: Cell, type_: Type, span: Span) -> core.Expr:

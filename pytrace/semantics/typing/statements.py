@@ -31,12 +31,20 @@ def _in_scope(t: ProbeTyper, block: tree.Block) -> Stmts:
     last = len(block.statements) - 1 if block.value is None else -1
     for number, statement in enumerate(block.statements):
         if number == last and isinstance(statement, tree.ExprStmt):
-            stmts += effect(t, statement.expr, statement.span, last=True)
+            stmts += effect(t, statement.expr, _asked_for(block, statement), last=True)
         else:
             stmts += t.statement(statement)
     if block.value is not None:
-        stmts += effect(t, block.value, block.value.span, last=True)
+        stmts += effect(t, block.value, _asked_for(block, block.value), last=True)
     return tuple(stmts)
+
+
+def _asked_for(block: tree.Block, last: tree.Node) -> Span:
+    """The place of what a block ends with; for the body of a macro that of the call, which is what can be changed."""
+    via = last.span.via
+    while via is not None and via != block.span:
+        via = via.via
+    return last.span if via is None else block.span
 
 
 def expression(t: ProbeTyper, node: tree.ExprStmt) -> Stmts:

@@ -130,6 +130,7 @@ def _name(t: ProbeTyper, node: tree.TypeName) -> Type | None:
 def _whole_map(t: ProbeTyper, node: tree.MapRef) -> Type | None:
     """A map by its name: the type of its keys if it has any, else of its value."""
     state = t.script.map(node)
+    state.known |= state.declared is not None
     if t.final and not state.known:
         t.error(node.span, f"Undefined map: {state.name}")
         return None

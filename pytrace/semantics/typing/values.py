@@ -23,7 +23,7 @@ from pytrace.semantics.types import (
     Unknown,
     Void,
 )
-from pytrace.semantics.typing import arguments, keys
+from pytrace.semantics.typing import arguments, externs, keys
 from pytrace.semantics.typing.cells import Pending
 from pytrace.semantics.typing.constants import constant, literal_of
 from pytrace.semantics.typing.convert import as_bool, convert, settle
@@ -67,6 +67,8 @@ def call(t: ProbeTyper, node: tree.Call) -> core.Expr:
     if node.name == "args" and not node.args:
         return arguments.args(t, node.span)
     builtin = REGISTRY.get(node.name)
+    if builtin is None and (extern := t.script.unit.externs.get(node.name)) is not None:
+        return externs.call(t, node, extern)
     if builtin is None:
         return t.error(node.span, f"Unknown function: '{node.name}'")
     if builtin.map_function:
@@ -135,6 +137,10 @@ def member(t: ProbeTyper, node: tree.Expr) -> core.Expr:
     return item
 
 
+_REPORTING = (core.Arith, core.Element, core.Load, core.ReadMap)
+"""What may send a warning at run time: it names its own place, within a macro too."""
+
+
 def block(t: ProbeTyper, node: tree.Block) -> core.Expr:
     """A block used as an expression."""
     t.scopes.append({})
@@ -144,7 +150,7 @@ def block(t: ProbeTyper, node: tree.Block) -> core.Expr:
     if value is None:
         return core.Do(NOTHING, node.span, body, None)
     if not body:
-        return replace(value, span=node.span)
+        return value if isinstance(value, _REPORTING) else replace(value, span=node.span)
     return core.Do(value.type, node.span, body, value)
 
 
@@ -192,8 +198,7 @@ def select(t: ProbeTyper, cond: core.Expr, then: core.Expr, orelse: core.Expr, s
     held = literal_of(cond)
     if held is not None and literal_of(then) is not None and literal_of(orelse) is not None:
         return then if held else orelse
-    then, orelse = settle(then), settle(orelse)
-    type_ = common(then.type, orelse.type)
+    type_ = common(settle(then).type, settle(orelse).type)
     if type_ is None:
         return t.error(
             span,

@@ -12,8 +12,11 @@ from pytrace.frozen import frozen
 __all__ = ["Object", "Reloc", "Section", "Symbol", "read_object"]
 
 _SYMTAB, _NOBITS, _REL = 2, 8, 9
-_EXECUTABLE = 4
+_WRITABLE, _ALLOCATED, _EXECUTABLE = 1, 2, 4
+_MOST_ROOM = 1 << 22
+"""No data of a BPF object takes more."""
 _STT_FUNC, _STT_SECTION = 2, 3
+_STB_LOCAL = 0
 
 
 @frozen
@@ -26,6 +29,7 @@ class Symbol:
     size: int
     is_function: bool
     is_section: bool
+    is_global: bool = False
 
 
 @frozen
@@ -39,10 +43,14 @@ class Reloc:
 
 @frozen
 class Section:
+    """What stands in a section; of one that is only room, zeros. `allocated` ones are there when the code runs."""
+
     name: str
     data: bytes
     executable: bool
     relocs: tuple[Reloc, ...]
+    allocated: bool = False
+    writable: bool = False
 
 
 @frozen
@@ -60,7 +68,14 @@ def _string(table: bytes, at: int) -> str:
 
 
 def read_object(data: bytes) -> Object:
-    """Reads an object file. Raises `ValueError` if it is not one of the expected kind."""
+    """Reads an object file. Raises `ValueError` if it is not one of the expected kind, or damaged."""
+    try:
+        return _read(data)
+    except (struct.error, IndexError, UnicodeDecodeError, OverflowError) as error:
+        raise ValueError(f"the ELF file is damaged: {error}") from error
+
+
+def _read(data: bytes) -> Object:
     if data[:6] != b"\x7fELF\x02\x01":
         raise ValueError("not a 64-bit little-endian ELF file")
     (table_at,) = struct.unpack_from("<Q", data, 40)
@@ -80,7 +95,7 @@ def read_object(data: bytes) -> Object:
             symbols = tuple(
                 Symbol(
                     names[section] if info & 15 == _STT_SECTION else _string(strings, name),
-                    section, value, size, info & 15 == _STT_FUNC, info & 15 == _STT_SECTION,
+                    section, value, size, info & 15 == _STT_FUNC, info & 15 == _STT_SECTION, info >> 4 != _STB_LOCAL,
                 )
                 for name, info, _, section, value, size in struct.iter_unpack("<IBBHQQ", contents(i))
             )  # fmt: skip
@@ -94,8 +109,9 @@ def read_object(data: bytes) -> Object:
     return Object(
         tuple(
             Section(
-                names[i], contents(i) if header[1] != _NOBITS else b"", bool(header[2] & _EXECUTABLE),
-                tuple(relocs.get(i, ())),
+                names[i], contents(i) if header[1] != _NOBITS else bytes(min(header[5], _MOST_ROOM)),
+                bool(header[2] & _EXECUTABLE), tuple(relocs.get(i, ())), bool(header[2] & _ALLOCATED),
+                bool(header[2] & _WRITABLE),
             )
             for i, header in enumerate(headers)
         ),

@@ -1,0 +1,5 @@
+#ifndef SIZES_H
+#define SIZES_H
+struct size { unsigned width; unsigned height; };
+#define LARGE (1 << 10)
+#endif

@@ -1,0 +1,90 @@
+"""Maps whose keys are strings: short and long ones are stored apart, and are one map to everybody."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Done
+
+pytestmark = pytest.mark.live
+
+LENGTHS = (0, 1, 62, 63, 64, 65, 127, 500, 1022, 1023)
+"""Around the size of short keys, and up to the longest string that has room for its NUL."""
+NAMES = {length: "n" * length for length in LENGTHS}
+OPEN = "tracepoint:syscalls:sys_enter_chdir /pid == cpid/"
+
+
+@pytest.fixture
+def child(tmp_path: Path) -> str:
+    """Makes as many calls of chdir with each name as the name is long, and one more; none of the folders is there."""
+    script = tmp_path / "child.py"
+    script.write_text(
+        f"import os\nfor length in {LENGTHS}:\n    for _ in range(length + 1):\n        try:\n"
+        "            os.chdir('n' * length)\n        except OSError:\n            pass\n"
+    )
+    return f"{sys.executable} -S {script}"
+
+
+def entries(text: str, name: str) -> dict[str, str]:
+    found = {}
+    for line in text.splitlines():
+        if line.startswith(f"@{name}["):
+            key, _, value = line[len(name) + 2 :].partition("]: ")
+            assert key not in found
+            found[key] = value
+    return found
+
+
+def test_every_length_is_counted_once(pytrace: Callable[..., Done], child: str):
+    body = "@a[str(args.filename)] = count(); @b[str(args.filename)]++; @c[str(args.filename)] = strlen(str(args.filename))"
+    done = pytrace("-q", "-e", f"{OPEN} {{ {body} }}", "-c", child)
+    assert entries(done.stdout, "a") == {NAMES[length]: str(length + 1) for length in LENGTHS}
+    assert entries(done.stdout, "b") == entries(done.stdout, "a")
+    assert entries(done.stdout, "c") == {NAMES[length]: str(length) for length in LENGTHS}
+
+
+def test_the_same_string_by_another_way_is_the_same_key(pytrace: Callable[..., Done], child: str):
+    """From a variable, from an expression of another size, as a literal, and from memory with leftovers behind it."""
+    body = (
+        "$s = str(args.filename); @a[$s] = count(); @a[str(args.filename)] = count(); "
+        '@a[strlen($s) == 1 ? "n" : $s] = count(); if (strlen($s) == 1) { @a["n"] = count(); @a[str($s, 8)] = count(); }'
+    )
+    done = pytrace("-q", "-e", f"{OPEN} {{ {body} }}", "-c", child)
+    expected = {NAMES[length]: str(3 * (length + 1)) for length in LENGTHS} | {"n": str(5 * 2)}
+    assert entries(done.stdout, "a") == expected
+
+
+def test_operations_find_both(pytrace: Callable[..., Done], child: str):
+    body = (
+        "$s = str(args.filename); @m[$s] = strlen($s); @h[$s] = has_key(@m, $s) && !has_key(@m, \"x\"); "
+        "@len = len(@m); @v[$s] = @m[$s] + 1; if (strlen($s) == 62 || strlen($s) == 500) { delete(@m, $s); } "
+        "let $f; @f[$s] = find(@m, $s, $f) ? $f : 7;"
+    )
+    done = pytrace("-q", "-e", f"{OPEN} {{ {body} }} end {{ clear(@h); zero(@v); }}", "-c", child)
+    kept = [length for length in LENGTHS if length not in (62, 500)]
+    assert entries(done.stdout, "m") == {NAMES[length]: str(length) for length in kept}
+    assert entries(done.stdout, "h") == {}
+    assert entries(done.stdout, "v") == {NAMES[length]: "0" for length in LENGTHS}
+    assert entries(done.stdout, "f") == {NAMES[length]: str(length if length in kept else 7) for length in LENGTHS}
+    assert f"@len: {len(kept)}" in done.stdout.splitlines()
+
+
+def test_order_and_json_know_no_difference(pytrace: Callable[..., Done], child: str):
+    import json
+
+    done = pytrace("-q", "-f", "json", "-e", f"{OPEN} {{ @a[str(args.filename)] = count(); }}", "-c", child)
+    (data,) = [json.loads(line)["data"] for line in done.stdout.splitlines() if '"map"' in line]
+    assert data == {"@a": {NAMES[length]: length + 1 for length in LENGTHS}}
+    assert list(data["@a"].values()) == sorted(data["@a"].values())
+
+
+def test_a_map_that_is_walked_through(pytrace: Callable[..., Done], child: str):
+    body = "@a[str(args.filename)] = count();"
+    end = "for ($kv : @a) { @sum = sum((int64)$kv.1); @longest = max(strlen($kv.0)); }"
+    done = pytrace("-q", "-e", f"{OPEN} {{ {body} }} end {{ {end} }}", "-c", child)
+    assert f"@sum: {sum(LENGTHS) + len(LENGTHS)}" in done.stdout.splitlines()
+    assert f"@longest: {max(LENGTHS)}" in done.stdout.splitlines()
