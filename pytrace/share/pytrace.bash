@@ -7,7 +7,7 @@
 
 
 
-_shtab_pytrace_option_strings=(-e -p --pid -c --cmd --probe-filter --unsafe -I --include-dir --include --debuginfo --dwarf-pid --usdt-file-activation --traceable-functions --no-feature -o --output -f --format -B --buffering -q --quiet -v --verbose -k --warnings --no-warnings -l --list --dry-run --test --bench --fmt --mode --info --completions -h --help -V --version -d --debug --emit-elf --emit-llvm --verify-llvm-ir --no-cache -b --btf)
+_shtab_pytrace_option_strings=(-e -p --pid -c --cmd --probe-filter --unsafe -I --include-dir --include --debuginfo --dwarf-pid --usdt-file-activation --traceable-functions --no-feature -o --output -f --format -B --buffering -q --quiet -v --verbose -k --warnings --no-warnings --repl -l --list --dry-run --test --bench --fmt --mode --info --completions -h --help -V --version -d --debug --emit-elf --emit-llvm --verify-llvm-ir --no-cache -b --btf)
 
 _shtab_pytrace_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_pytrace__I_COMPGEN=_shtab_compgen_dirs
@@ -40,6 +40,7 @@ _shtab_pytrace___verbose_nargs=0
 _shtab_pytrace__k_nargs=0
 _shtab_pytrace___warnings_nargs=0
 _shtab_pytrace___no_warnings_nargs=0
+_shtab_pytrace___repl_nargs=0
 _shtab_pytrace__l_nargs=0
 _shtab_pytrace___list_nargs=0
 _shtab_pytrace___dry_run_nargs=0

@@ -75,6 +75,7 @@ complete -c pytrace -n _shtab_pytrace_using -s q -l quiet -d 'do not say how man
 complete -c pytrace -n _shtab_pytrace_using -s v -l verbose -d 'say what is done; with -l, show arguments'
 complete -c pytrace -n _shtab_pytrace_using -s k -l warnings -d 'warn when reading memory or a map fails'
 complete -c pytrace -n _shtab_pytrace_using -l no-warnings -d 'no warnings of any kind'
+complete -c pytrace -n _shtab_pytrace_using -l repl -d 'explore the system at a prompt, as pytrace without arguments does'
 complete -c pytrace -n _shtab_pytrace_using -s l -l list -d 'list probes or kernel types, or the probes of a program'
 complete -c pytrace -n _shtab_pytrace_using -l dry-run -d 'attach, then end at once'
 complete -c pytrace -n _shtab_pytrace_using -l test -d 'run the test probes'
