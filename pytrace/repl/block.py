@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pytrace.codegen.image import Image
 from pytrace.frozen import record
+from pytrace.hints import TYPE_CHECKING
 from pytrace.kernel import bpf
 from pytrace.output.streams import Messages, Output
 from pytrace.repl.trickle import Trickle
 from pytrace.runtime.actions import Outcome
 from pytrace.runtime.block import Block
+
+if TYPE_CHECKING:
+    from pytrace.runtime.unwinding import Unwinding
 
 __all__ = ["Feed", "FeedMessages", "LiveBlock", "Usage"]
 
@@ -92,6 +96,7 @@ class LiveBlock:
         self.outcome = Outcome()
         self.image: Image | None = None
         self.block: Block | None = None
+        self.unwinding: Unwinding | None = None
         self.usage = Usage()
         self.warnings: tuple[str, ...] = ()
         self.lines = 0
@@ -112,7 +117,8 @@ class LiveBlock:
         return head.partition("{")[0].strip() or head
 
     def sample(self, seconds: float) -> None:
-        """Looks at what its programs have cost; `seconds` have passed since this was last done."""
+        """Looks at what its programs have cost, and at what a process whose stacks it unwinds has mapped; `seconds`
+        have passed since this was last done."""
         if self.block is None:
             return
         infos = [bpf.prog_info(fd) for fd in self.block.loaded.programs if fd >= 0]
@@ -121,3 +127,5 @@ class LiveBlock:
         self.usage.rate = (runs - self.usage.runs) / seconds if seconds > 0 else 0.0
         self.usage.runs, self.usage.nanoseconds = runs, spent
         self.lost += self.block.losses.new_records()
+        if self.unwinding is not None:
+            self.unwinding.update_all()
