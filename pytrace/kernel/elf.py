@@ -276,11 +276,13 @@ def is_executable(path: str) -> bool:
     its owner may execute."""
     try:
         status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
+            return False
         with open(path, "rb") as file:
             head = file.read(18)
     except OSError:
         return False
-    if not stat.S_ISREG(status.st_mode) or head[:4] != b"\x7fELF" or len(head) < 18:
+    if head[:4] != b"\x7fELF" or len(head) < 18:
         return False
     type_ = int.from_bytes(head[16:18], "little" if head[5] == 1 else "big")
     return type_ == _ET_DYN or (type_ == _ET_EXEC and bool(status.st_mode & stat.S_IXUSR))

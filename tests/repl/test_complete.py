@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,8 @@ def test_files_and_what_is_in_them(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     assert texts(f"uprobe:{tmp_path}/") == [f"uprobe:{tmp_path}/folder/", f"uprobe:{tmp_path}/prögram:"]
     assert texts(f"uprobe:{program}:") == []
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for ever
+    assert texts(f"uprobe:{tmp_path}/pipe:") == []
     assert texts(f":load {tmp_path}/da") == [f":load {tmp_path}/data"]
     assert texts(f":save! {tmp_path}/fo") == [f":save! {tmp_path}/folder/"]
     assert "uprobe:libc:" in texts("uprobe:libc")

@@ -1,4 +1,4 @@
-"""How long the search takes for each key, in milliseconds of CPU time: `python -m tests.repl.bench_matcher [COUNT]`.
+"""How long the search takes for each key, in milliseconds of CPU time: `python -m tests.bench.name_search [COUNT]`.
 
 In the functions of this kernel, or in COUNT names made of them. Every query is typed letter by letter, several times;
 the shortest time of each key counts. The aim: 30 ms for the first key, 15 ms for those that follow.
