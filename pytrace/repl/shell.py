@@ -24,6 +24,8 @@ from pytrace.runtime.errors import RunError
 __all__ = ["Front", "Leave", "Shell", "Usage"]
 
 _MAP = re.compile(r"@\w*")
+_SCREENFUL = 500
+"""Lines of a map that are shown to a person: the greatest values stand last."""
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -119,7 +121,12 @@ class Shell:
         self.write(self.result(self.engine.once(text)))
 
     def print_map(self, name: str) -> None:
-        self.write(self.result(self.engine.text_of(name)) or f"{name} is empty\n".encode())
+        text = self.result(self.engine.text_of(name)) or f"{name} is empty\n".encode()
+        lines = text.splitlines(keepends=True)
+        if self.person and len(lines) > _SCREENFUL:
+            self.say(f"… {len(lines) - _SCREENFUL:,} lines are not shown (:top {name}, or = print({name}, 10))")
+            text = b"".join(lines[-_SCREENFUL:])
+        self.write(text)
 
     def result(self, text: bytes) -> bytes:
         """What was traced, as it can be shown."""
