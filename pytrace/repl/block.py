@@ -112,9 +112,14 @@ class LiveBlock:
 
     @property
     def title(self) -> str:
-        """Its probes, as they were written; the text if there are none."""
-        head = " ".join(self.text.split())
-        return head.partition("{")[0].strip() or head
+        """Its probes, each as the script calls it."""
+        if self.image is None:
+            return " ".join(self.text.split())
+        names = []
+        for program in self.image.programs:
+            (first, _), *others = program.targets
+            names.append(f"{first.label or first.name}{f' and {len(others)} more' if others else ''}")
+        return ", ".join(dict.fromkeys(names))
 
     def sample(self, seconds: float) -> None:
         """Looks at what its programs have cost, and at what a process whose stacks it unwinds has mapped; `seconds`
