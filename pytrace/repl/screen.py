@@ -25,7 +25,6 @@ from prompt_toolkit.styles import Style
 from pytrace import __version__
 from pytrace.output.streams import _write_all
 from pytrace.repl import editor, toolbar
-from pytrace.repl.block import LiveBlock
 from pytrace.repl.commands import COMMANDS
 from pytrace.repl.compiling import Compiler
 from pytrace.repl.context import BlockInfo, Context, MapInfo
@@ -310,8 +309,8 @@ class Screen:
             self._interrupted = False
             self._flush()
 
-    def edit(self, live: LiveBlock) -> None:
-        self._default = live.text.encode("latin-1").decode("utf-8", "surrogateescape")
+    def edit(self, number: int, text: str) -> None:
+        self._default = text.encode("latin-1").decode("utf-8", "surrogateescape")
 
     def view(self, view: View | None) -> None:
         self._view = view

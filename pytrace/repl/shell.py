@@ -43,7 +43,7 @@ class Front(Protocol):
     def page(self, number: int | None) -> None:
         """Shows the log, of one block if a number is given."""
 
-    def edit(self, live: LiveBlock) -> None:
+    def edit(self, number: int, text: str) -> None:
         """Lets the text of a block be changed; the result is entered as the next block."""
 
     def view(self, view: View | None) -> None:
@@ -143,7 +143,13 @@ class Shell:
         began = time.monotonic()
         number, self.editing = self.editing, 0
         if number:
-            live, remarks = self.engine.replace(number, text)
+            try:
+                live, remarks = self.engine.replace(number, text)
+            except Exception:
+                if self.person:  # who will want to put it right
+                    self.editing = number
+                    self.front.edit(number, text)
+                raise
         else:
             live, remarks = self.engine.add(text, name, positional)
         for remark in remarks:
