@@ -16,6 +16,10 @@ from pytrace.syntax import tree
 __all__ = ["Forecast"]
 
 
+MAX_LEVEL = 600
+"""How far macros are followed that call others; longer chains are refused when they are expanded."""
+
+
 class _Size:
     """A number of nodes: `own`, and each argument of the macro around it `uses[name]` times."""
 
@@ -44,6 +48,7 @@ class Forecast:
     def __init__(self, macros: Mapping[str, tuple[tree.Macro, ...]]) -> None:
         self.macros = macros
         self.bodies: dict[int, _Size] = {}
+        self.level = 0
 
     def size(self, node: tree.Node) -> int:
         """How many nodes the code of a probe expands to, of which `node` is a part."""
@@ -87,6 +92,9 @@ class Forecast:
     def _body(self, macro: tree.Macro) -> _Size:
         if id(macro) not in self.bodies:
             self.bodies[id(macro)] = _Size()  # what a macro that calls itself sees: that is another error
-            params = frozenset(param.name for param in macro.params if not param.sigil)
-            self.bodies[id(macro)] = self._of(macro.body, params)
+            if self.level < MAX_LEVEL:
+                self.level += 1
+                params = frozenset(param.name for param in macro.params if not param.sigil)
+                self.bodies[id(macro)] = self._of(macro.body, params)
+                self.level -= 1
         return self.bodies[id(macro)]

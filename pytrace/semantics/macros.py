@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytrace.builtins.registry import REGISTRY
-from pytrace.diagnostics import Diagnostics
+from pytrace.diagnostics import Diagnostics, Span
 from pytrace.frozen import replace
 from pytrace.semantics import library, overloads, substitution
 from pytrace.semantics.forecast import Forecast
@@ -75,8 +75,11 @@ class Expander(Rewriter):
         expansions = self.expansions
         expanded: tree.Expr = self.visit(node)
         if self.expansions > expansions and depth(expanded) > MAX_DEPTH:
-            self.diagnostics.error(node.span, f"Macros expand to code that nests deeper than {MAX_DEPTH} levels")
+            self._refuse_depth(node.span)
         return expanded
+
+    def _refuse_depth(self, span: Span) -> None:
+        self.diagnostics.fail(span, f"Macros expand to code that nests deeper than {MAX_DEPTH} levels")
 
     @property
     def frame(self) -> _Frame | None:
@@ -140,6 +143,8 @@ class Expander(Rewriter):
             chain = " > ".join([*(frame.macro.name for frame in self.frames[first:]), macro.name])
             self.diagnostics.error(node.span, f"Recursive macro call detected. Call chain: {chain}")
             return node
+        if len(self.frames) >= MAX_DEPTH:
+            self._refuse_depth(node.span.root)
         if not self.frames and self.nodes + self.forecast.size(node) > MAX_NODES:
             self._refuse_size(node)
         self.expansions += 1

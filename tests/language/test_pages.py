@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,9 +25,13 @@ class Sample:
     name: str
     script: str = ""
     arguments: list[str] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
     output: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+    status: int = 0
 
 
 def samples() -> Iterator[Sample]:
@@ -39,10 +44,19 @@ def samples() -> Iterator[Sample]:
                 kind, said = row[:3], row[4:]
                 if kind == "//$":
                     sample.arguments = said.split()
+                elif kind == "//-":
+                    sample.options = said.split()
+                elif kind == "//=":
+                    sample.environment.update([said.split("=", 1)])
                 elif kind == "//>":
                     sample.output.append(said)
                 elif kind == "//!":
                     sample.errors.append(said)
+                    sample.status = 1
+                elif kind == "//~":
+                    sample.parts.append(said)
+                elif kind == "//#":
+                    sample.status = int(said)
                 elif kind == "//?":
                     sample.warnings.append(said)
                 else:
@@ -52,10 +66,17 @@ def samples() -> Iterator[Sample]:
 
 @pytest.mark.parametrize("sample", list(samples()), ids=lambda sample: sample.name)
 def test_page(sample: Sample, pytrace: Callable[..., Done]):
-    done = pytrace("-q", "-e", sample.script, *sample.arguments, status=1 if sample.errors else 0)
+    done = pytrace(
+        "-q", *sample.options, "-e", sample.script, *sample.arguments, status=sample.status,
+        env={**os.environ, **sample.environment},
+    )
     said = done.stderr + done.stdout
     for error in sample.errors:
         assert any(error in line for line in done.stderr.splitlines()), said
+    for part in sample.parts:
+        assert any(part in line for line in said.splitlines()), said
+    if sample.parts:
+        return
     for warning in sample.warnings:
         assert any(warning in line for line in said.splitlines()), said
     if sample.errors:
@@ -63,6 +84,8 @@ def test_page(sample: Sample, pytrace: Callable[..., Done]):
         return
     if sample.warnings:
         assert "WARNING: " in said
+        lines = [line for line in done.stdout.splitlines() if line]
+        assert not sample.output or lines[-len(sample.output) :] == sample.output, said
     else:
         assert "WARNING: " not in said
         assert done.stdout.rstrip("\n").splitlines() == _with_gap(sample.output, done.stdout), said

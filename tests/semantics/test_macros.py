@@ -11,7 +11,8 @@ import pytrace
 from pytrace.builtins import REGISTRY
 from pytrace.diagnostics import Source
 from pytrace.semantics import library, macros
-from pytrace.semantics.walk import Rewriter
+from pytrace.semantics.forecast import Forecast
+from pytrace.semantics.walk import Rewriter, deep_recursion, walk
 from pytrace.syntax import tree
 from pytrace.syntax.parser import parse
 from tests.semantics.passes import Outcome
@@ -196,9 +197,41 @@ def test_growth_is_bounded() -> None:
     assert "Macros expand to more code than can be compiled" in said(levels + "macro m40(x) { x } begin { m0(1); }")
 
 
+def test_growth_is_foreseen() -> None:
+    """Code that doubles at every level is refused before any of it is made, at the call; more levels cost no more."""
+    levels = "macro m0(x) { x + x } " + "".join(f"macro m{n + 1}(x) {{ m{n}(x) + m{n}(x) }} " for n in range(100))
+    assert "m100(1)" in said(levels + "begin { print(m100(1)); }")
+
+
+def test_forecasts_do_not_exceed_what_is_expanded() -> None:
+    """The forecast is the number of nodes of the expanded code, or less where overloads leave it open."""
+    for script, exact in (
+        ("macro a(x) { x + x } begin { print(a(1)); }", True),
+        ("macro a(x) { b(x) + b(x + 1) } macro b(y) { y * y } begin { print(a(2 + 3)); }", True),
+        ("macro a(x) { 1 } begin { print(a(1 + 2 + 3)); }", True),
+        ("macro a($x) { 1 + 2 + 3 } macro a(x) { x } macro b(y) { a(y) } begin { $v = 1; print(b($v)); }", False),
+    ):
+        outcome = Outcome(script, last=macros.expand)
+        parsed = parse(Source("stdin", script))
+        definitions: dict[str, tuple[tree.Macro, ...]] = {}
+        for item in parsed.items:
+            if isinstance(item, tree.Macro):
+                definitions[item.name] = (*definitions.get(item.name, ()), item)
+        (probe,) = (item for item in parsed.items if isinstance(item, tree.Probe))
+        foreseen, made = Forecast(definitions).size(probe.body), sum(1 for _ in walk(outcome.body))
+        assert foreseen <= made + 3 if not exact else made <= foreseen <= made + 3 * len(definitions), script
+
+
 def test_depth_is_bounded() -> None:
     levels = "".join(f"macro m{n}() {{ m{n + 1}() }} " for n in range(150))
     assert not said(levels + "macro m150() { 1 } begin { print(m0()); }")
+
+
+def test_long_chains_of_macros() -> None:
+    """A macro that calls a macro, and so on by the thousands, is an error and nothing worse."""
+    levels = "macro m0(x) { x } " + "".join(f"macro m{n + 1}(x) {{ m{n}(x) }} " for n in range(700))
+    with deep_recursion():
+        assert "nests deeper than" in said(levels + "begin { print(m700(1)); }")
 
 
 def test_the_library_has_a_file_for_each_name() -> None:

@@ -82,6 +82,14 @@ def test_discarded_values(body: str, places: list[str]) -> None:
     assert [d.span.location().rsplit(":", 1)[1] for d in found if d.span] == places
 
 
+def test_discarded_values_of_macros() -> None:
+    """The value that the body of a macro ends with is marked at the call."""
+    for body in ("x", "x;", "5; print(x); x"):
+        typed = Typed(f"macro m(x) {{ {body} }} begin {{ m(1 + 1); }}")
+        assert typed.diagnostics.warnings[-1].span is not None
+        assert typed.diagnostics.warnings[-1].span.text.rstrip(";") == "m(1 + 1)"
+
+
 def test_an_if_with_values_in_the_middle() -> None:
     """An `if` whose value is dropped before the end is marked as a whole, and its branches have to agree."""
     (item,) = Typed("begin { if (pid) { 1 } else { 2 } print(3); }").diagnostics.warnings

@@ -66,7 +66,7 @@ def test_types(expression: str, type_: str) -> None:
         ("1 - $p", "The - operator can not be used on expressions of types int8, int16 *"),
         ("$p - $p", "The - operator can not be used on expressions of types int16 *, int16 *"),
         ("$p * 2", "The * operator can not be used on expressions of types int16 *, int8"),
-        ("$p == $s", "Type mismatch for '==': comparing int16 * with string[4]"),
+        ('$p == $s', "The == operator can not be used on expressions of types int16 *, string[4]"),
         ("$t == ($v, 2, 3)", "Type mismatch for '==': comparing (int8,int8) with (int8,int8,int8)"),
         ("$a == (int8[4])pid", "Only arrays of same sized integer support comparison operators."),
         ("$a == (uint8[8])nsecs", "Only arrays of same size support comparison operators."),
@@ -129,6 +129,63 @@ def test_complement_of_unsigned() -> None:
     value = value_of("~pid")
     assert isinstance(value, core.Arith) and isinstance(value.right, core.Const)
     assert (value.op, value.right.value, value.type) == ("xor", (1 << 64) - 1, U64)
+
+
+@pytest.mark.parametrize("expression", ["$p + @c", "@c + $p", "@c == $p", "@c && $p", "$p < @c"])
+def test_pointers_and_aggregations(expression: str) -> None:
+    """An aggregation counts as a number, but not as an offset or an address."""
+    (error,) = Typed(f"begin {{ @c = count(); $p = (int16 *)64; print({expression}); }}").errors
+    assert "operator can not be used on expressions of types" in error and "count_t" in error
+
+
+@pytest.mark.parametrize(
+    ("expression", "warns"),
+    [
+        ("nsecs && $i", True),
+        ("$i || nsecs", True),
+        ("nsecs - $b", True),
+        ("pid && $i", False),
+        ("nsecs && 1", False),
+        ("nsecs && $b", False),
+        ("nsecs * $b", False),
+        ("@c + $i", False),
+        ("@c && $i", False),
+        ("@c - @c", False),
+    ],
+)
+def test_warnings_of_lost_values(expression: str, warns: bool) -> None:
+    """Operands that are brought to a common type are warned of, other than aggregations."""
+    typed = Typed(f"begin {{ @c = count(); $i = (int16)5; $b = pid == 1; print({expression}); }}")
+    assert any("being cast to type" in item.message for item in typed.diagnostics.warnings) == warns
+
+
+@pytest.mark.parametrize(
+    ("body", "type_"),
+    [
+        ("$n = 0; $n = $n + 1; $n = nsecs;", "uint64"),
+        ("$n = 0; $n += 1; $n = 9223372036854775808;", "uint64"),
+        ("$n = 0; $m = $n + 1; $n = $m; $n = nsecs;", "uint64"),
+        ("$n = 0; $n = $n + 1;", "int64"),
+        ("$n = 0; $n = $n + 1; $n = -1;", "int64"),
+        ("$n = 0; $n = $n - 1;", "int64"),
+    ],
+)
+def test_sums_that_feed_back(body: str, type_: str) -> None:
+    """What a variable is made of by itself takes the sign that its other sources have."""
+    assert type_of("$n", body) == type_
+
+
+def test_other_sums_are_signed() -> None:
+    """A sum of numbers without a sign of their own is signed where it does not feed back."""
+    typed = Typed("begin { $a = 1; $b = $a + 1; $b = 9223372036854775808; }")
+    assert typed.errors and "'int64'" in typed.errors[0]
+
+
+def test_void_pointers() -> None:
+    """A variable that is declared as `void *` holds pointers of all types, and gives them to all others."""
+    assert not Typed("begin { let $p: void * = (int16 *)64; $p = (int8 *)64; let $q: int8 * = $p; }").errors
+    assert Typed("begin { let $p: int8 * = (int16 **)64; }").errors
+    assert Typed("begin { $p = (int16 *)64; $p = (void *)64; }").errors
 
 
 def test_pointer_arithmetic_is_scaled() -> None:
