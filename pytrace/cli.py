@@ -29,6 +29,11 @@ from pytrace.problem import Problem
 if TYPE_CHECKING:
     from pytrace.script import Request
 
+_FOR_A_SESSION = frozenset({
+    "repl", "unsafe", "warnings", "no-warnings", "include-dir", "include", "debuginfo", "no-feature", "pid",
+    "traceable-functions", "no-cache", "usdt-file-activation", "btf",
+})  # fmt: skip
+"""The options that mean something without a program."""
 _SAME_AS_MODE = {"test": "test", "bench": "bench", "fmt": "format"}
 
 
@@ -170,8 +175,10 @@ def _run(line: CommandLine) -> int:
     if line.has("repl"):
         from pytrace.repl import begin
 
-        if line.free or line.has("e") or line.has("cmd"):
-            raise UsageError("USAGE: --repl takes no program.", show_help=False)
+        if line.free or line.after or line.has("e") or line.has("cmd"):
+            raise UsageError("USAGE: --repl takes no program and no command.", show_help=False)
+        if useless := sorted(line.values.keys() - _FOR_A_SESSION):
+            raise UsageError(f"USAGE: --repl and --{useless[0]} do not go together.", show_help=False)
         return begin(line)
     request = _request(line)
     if mode == "format":

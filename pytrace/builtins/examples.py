@@ -115,6 +115,7 @@ EXAMPLES: dict[str, str] = {
     # stacks
     "kstack": "profile:hz:99 { @[kstack(5)] = count(); }",
     "ustack": "profile:hz:99 { @[ustack(perf, 8)] = count(); }",
+    "dw_ustack": "profile:hz:99 { @[dw_ustack] = count(); }",
     # symbols
     "ksym": "kprobe:vfs_read { @[ksym(reg(\"ip\"))] = count(); }",
     "usym": "profile:hz:99 /usermode/ { @[usym(reg(\"ip\"))] = count(); }",

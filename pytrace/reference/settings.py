@@ -41,6 +41,9 @@ ENVIRONMENT: dict[str, str] = {
     "PATH": "Where programs named in probes and with -c are looked for.",
     "TZ": "The time zone of printed times.",
     "XDG_CACHE_HOME": "Where compiled scripts are kept, in a folder `pytrace`; by default `~/.cache`.",
+    "XDG_STATE_HOME": "Where the history of sessions is kept, in a folder `pytrace`; by default `~/.local/state`.",
+    "PYTRACE_KEYS": "`vi` for the keys of vi at the prompt of a session.",
+    "EDITOR, PAGER": "What Ctrl-X Ctrl-E and `:log` of a session start.",
     "__BPFTRACE_NOTIFY_PROBES_ATTACHED": "If it is set, a line of this name is printed once all probes are attached.",
     "BPFTRACE_DUMMY_TS_MAP": "For tests: the map whose value, in nanoseconds since 1970, is the time of `tseries`.",
 }

@@ -4,13 +4,17 @@ General layout, from the kernel to the person:
 
 | file | |
 |---|---|
-| `worker.py`, `channel.py`, `requests.py`, `compiling.py`, `joining.py` | compiling in another process |
+| `worker.py`, `channel.py`, `requests.py`, `compiling.py` | compiling in another process |
+| `definitions.py`, `joining.py` | scripts put together |
 | `maps.py`, `block.py`, `engine.py` | the session: maps, blocks, and how they come and go |
 | `pump.py`, `log.py`, `trickle.py` | what blocks print: into the log, and a little of it to the screen |
 | `views.py`, `tables.py` | maps and blocks as text |
 | `shell.py`, `commands.py` | one entry, and what comes of it |
 | `plain.py`, `screen.py` | without a terminal, and on one |
-| `scan.py`, `lexer.py`, `context.py` | what the text being typed is |
+| `editor.py`, `history.py`, `keys.py`, `toolbar.py`, `adapters.py` | the line editor |
+| `scan.py`, `lexer.py` | what the text being typed is |
+| `complete.py` and what it uses: `completion.py`, `infer.py`, `index.py`, `matcher.py` | what could come next |
+| `help.py` | what is asked for with `?` |
 
 It is imported when somebody asks for it: a run of a script needs nothing of it.
 """

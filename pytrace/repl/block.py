@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pytrace.codegen.image import Image
 from pytrace.frozen import record
+from pytrace.hints import TYPE_CHECKING
 from pytrace.kernel import bpf
 from pytrace.output.streams import Messages, Output
 from pytrace.repl.trickle import Trickle
 from pytrace.runtime.actions import Outcome
 from pytrace.runtime.block import Block
+
+if TYPE_CHECKING:
+    from pytrace.runtime.unwinding import Unwinding
 
 __all__ = ["Feed", "FeedMessages", "LiveBlock", "Usage"]
 
@@ -92,6 +96,7 @@ class LiveBlock:
         self.outcome = Outcome()
         self.image: Image | None = None
         self.block: Block | None = None
+        self.unwinding: Unwinding | None = None
         self.usage = Usage()
         self.warnings: tuple[str, ...] = ()
         self.lines = 0
@@ -107,12 +112,18 @@ class LiveBlock:
 
     @property
     def title(self) -> str:
-        """Its probes, as they were written; the text if there are none."""
-        head = " ".join(self.text.split())
-        return head.partition("{")[0].strip() or head
+        """Its probes, each as the script calls it."""
+        if self.image is None:
+            return " ".join(self.text.split())
+        names = []
+        for program in self.image.programs:
+            (first, _), *others = program.targets
+            names.append(f"{first.label or first.name}{f' and {len(others)} more' if others else ''}")
+        return ", ".join(dict.fromkeys(names))
 
     def sample(self, seconds: float) -> None:
-        """Looks at what its programs have cost; `seconds` have passed since this was last done."""
+        """Looks at what its programs have cost, and at what a process whose stacks it unwinds has mapped; `seconds`
+        have passed since this was last done."""
         if self.block is None:
             return
         infos = [bpf.prog_info(fd) for fd in self.block.loaded.programs if fd >= 0]
@@ -121,3 +132,5 @@ class LiveBlock:
         self.usage.rate = (runs - self.usage.runs) / seconds if seconds > 0 else 0.0
         self.usage.runs, self.usage.nanoseconds = runs, spent
         self.lost += self.block.losses.new_records()
+        if self.unwinding is not None:
+            self.unwinding.update_all()

@@ -162,7 +162,7 @@ def _rm(shell: Shell, words: list[str]) -> None:
 def _edit(shell: Shell, words: list[str]) -> None:
     live = shell.engine.block(_number(words[0]))
     shell.editing = live.number
-    shell.front.edit(live)
+    shell.front.edit(live.number, live.text)
 
 
 @_command("quiet", "show nothing more of a block, or show it again; the log has it all", "N", (Argument.BLOCK,),

@@ -13,6 +13,7 @@ from pytrace.repl import worker
 from pytrace.repl.channel import Closed
 
 if TYPE_CHECKING:
+    from pytrace.repl.definitions import Definitions
     from pytrace.semantics.unit import Options
 
 __all__ = ["Compiler", "Interrupted", "Made", "Rejected"]
@@ -45,6 +46,8 @@ class Compiler:
         self.options = options
         self.colour = colour
         self.interrupted: Callable[[], bool] = lambda: False
+        self.definitions: Definitions = ()
+        """What all that is compiled may use."""
         self.channel, self.pid = worker.start(options, colour)
 
     def block(
@@ -61,7 +64,8 @@ class Compiler:
         self, do: str, name: str, text: str, around: Image, origins: Mapping[str, str], positional: tuple[str, ...]
     ) -> Made:
         _, plain, warnings = self._ask(
-            do, name=name, text=text, positional=positional, around=to_plain(around), origins=dict(origins)
+            do, name=name, text=text, positional=positional, definitions=self.definitions, around=to_plain(around),
+            origins=dict(origins),
         )
         return Made(from_plain(plain), warnings)
 
@@ -71,8 +75,8 @@ class Compiler:
         return lines
 
     def join(self, texts: tuple[str, ...]) -> str:
-        """Several blocks as one script."""
-        text: str = self._ask("parts", texts=texts)[1]
+        """Several blocks, and the definitions of the session, as one script."""
+        text: str = self._ask("parts", texts=texts, definitions=self.definitions)[1]
         return text
 
     def _ask(self, do: str, **arguments: Any) -> worker.Answer:

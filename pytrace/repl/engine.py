@@ -49,6 +49,16 @@ class Engine(Lifecycle):
                 self._exchange(reader, image)
             return live, remarks
 
+    def define(self, text: str) -> None:
+        """Keeps definitions for all blocks to come. Raises `Rejected`, with nothing changed."""
+        before = self.compiler.definitions
+        self.compiler.definitions = (*before, (f"pt[{self.next}]", text))
+        try:
+            self.compiler.block("", "begin { }", self.maps.around(), {})
+        except BaseException:
+            self.compiler.definitions = before
+            raise
+
     def replace(self, number: int, text: str) -> tuple[LiveBlock, list[str]]:
         """Puts another text in the place of a block, which keeps its number, and its maps where their types still fit.
         The old block goes on when the new one is not accepted; raises as `add`."""

@@ -19,7 +19,7 @@ from pytrace.repl.maps import SessionMaps
 from pytrace.repl.pump import Pump
 from pytrace.runtime.block import Block
 from pytrace.runtime.errors import RunError
-from pytrace.runtime.loading import SessionValues, load
+from pytrace.runtime.loading import SessionValues, load, needs_unwinding
 from pytrace.runtime.resolve import MachineResolver
 
 if TYPE_CHECKING:
@@ -121,6 +121,10 @@ class Lifecycle:
         block = self._load(live, image)
         live.block = block
         try:
+            if needs_unwinding(block.loaded):
+                from pytrace.runtime.unwinding import Unwinding
+
+                live.unwinding = Unwinding(block.loaded, (self.pid,) if self.pid is not None else ())
             if start:
                 self._start(live)
         except BaseException:
@@ -192,13 +196,15 @@ class Lifecycle:
         live.sample(0)
         live.state = state
         self.pump.remove(live)
+        for text in block.losses.texts():
+            self.show(f"[{live.number}] {text}\n".encode("utf-8", "surrogateescape"))
 
     def _unload(self, live: LiveBlock) -> None:
         if live.block is not None:
             self.pump.remove(live)
             with self.showing():
                 live.block.close()
-            live.block = None
+            live.block = live.unwinding = None
 
     def _exchange(self, live: LiveBlock, image: Image) -> None:
         """Gives a block another image, which says the same for a map that has changed."""

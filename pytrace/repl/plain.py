@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from types import FrameType
 
 from pytrace.output.streams import Output
-from pytrace.repl.block import LiveBlock
 from pytrace.repl.compiling import Compiler
 from pytrace.repl.engine import Engine
 from pytrace.repl.keys import is_unfinished
@@ -125,8 +124,8 @@ class Plain:
         for piece in self.engine.log.lines(number):
             self.write(piece)
 
-    def edit(self, live: LiveBlock) -> None:
-        self.write(f"the next block replaces [{live.number}]\n".encode())
+    def edit(self, number: int, text: str) -> None:
+        self.write(f"the next block replaces [{number}]\n".encode())
 
     def view(self, view: View | None) -> None:
         if view is not None:

@@ -8,6 +8,7 @@ import time
 
 from pytrace.hints import TYPE_CHECKING
 from pytrace.repl.log import tagged
+from pytrace.runtime.errors import RunError
 
 if TYPE_CHECKING:
     from pytrace.repl.block import LiveBlock
@@ -29,7 +30,6 @@ class Pump(threading.Thread):
         super().__init__(name="pump", daemon=True)
         self.engine = engine
         self.lives: list[LiveBlock] = []
-        self.failure = ""
         self._epoll = select.epoll()
         self._closing = False
         self._sampled = time.monotonic()
@@ -95,7 +95,11 @@ class Pump(threading.Thread):
             with self.engine.lock:
                 if live not in self.lives or live.ending or live.block is None:
                     continue
-                more = live.block.drain()
+                try:
+                    more = live.block.drain()
+                except (OSError, RunError) as error:  # what one block cannot do is no reason to leave the others alone
+                    self.engine.show(f"[{live.number}] ERROR: {error}\n".encode("utf-8", "surrogateescape"))
+                    more = None
                 self._pass_on(live)
             if more is None:
                 live.ending = True

@@ -2,10 +2,10 @@
 
 | `do` | further | answer |
 |---|---|---|
-| "block" | `name`, `text`, `positional`, `around`, `origins` | "image", its plain data, each warning as text |
+| "block" | `name`, `text`, `positional`, `definitions`, `around`, `origins` | "image", its plain data, warnings |
 | "once" | the same; `text` is an expression or a statement | the same, of a program for `begin` |
 | "list" | `pattern`, `verbose` | "lines", the lines |
-| "parts" | `texts` | "text", one script out of several blocks |
+| "parts" | `texts`, `definitions` | "text", one script out of several blocks |
 
 `around` is the plain data of an image without programs: the session's maps, strings and structures. `origins` says of
 its maps by which block they were made. What is rejected is answered by "rejected" and the diagnostics as text, which
@@ -107,11 +107,13 @@ def _finished(image: Image, diagnostics: Diagnostics, options: Options, colour: 
 
 
 def _block(request: Request, options: Options, colour: bool) -> Answer:
-    from pytrace.compiler import compile_source
+    from pytrace.compiler import compile_tree
+    from pytrace.repl.definitions import merged
+    from pytrace.syntax.parser import parse
 
     diagnostics = Diagnostics()
-    source = Source(request["name"], request["text"])
-    image = compile_source(source, _options(request, options), diagnostics).image
+    script = merged(request["definitions"], parse(Source(request["name"], request["text"])))
+    image = compile_tree(script, _options(request, options), diagnostics)
     return _finished(image, diagnostics, options, colour)
 
 
@@ -149,6 +151,7 @@ def _is_deed(text: str) -> bool:
 
 def _run_once(request: Request, options: Options, colour: bool, *, printed: bool) -> Answer:
     from pytrace.compiler import compile_tree
+    from pytrace.repl.definitions import merged
     from pytrace.syntax.parser import parse, parse_expression
 
     text: str = request["text"]
@@ -162,7 +165,7 @@ def _run_once(request: Request, options: Options, colour: bool, *, printed: bool
         script = tree.Script(whole, "", (), None, (), (probe,))
     else:
         script = parse(Source(request["name"], f"begin {{ {text} }}"))
-    image = compile_tree(script, _options(request, options), diagnostics)
+    image = compile_tree(merged(request["definitions"], script), _options(request, options), diagnostics)
     return _finished(image, diagnostics, options, colour)
 
 
@@ -176,7 +179,7 @@ def _list(request: Request, options: Options, colour: bool) -> Answer:
 def _parts(request: Request, options: Options, colour: bool) -> Answer:
     from pytrace.repl.joining import join
 
-    return "text", join(request["texts"])
+    return "text", join(request["texts"], request["definitions"])
 
 
 _SERVICES: dict[str, Callable[[Request, Options, bool], Answer]] = {

@@ -25,7 +25,6 @@ from prompt_toolkit.styles import Style
 from pytrace import __version__
 from pytrace.output.streams import _write_all
 from pytrace.repl import editor, toolbar
-from pytrace.repl.block import LiveBlock
 from pytrace.repl.commands import COMMANDS
 from pytrace.repl.compiling import Compiler
 from pytrace.repl.context import BlockInfo, Context, MapInfo
@@ -110,7 +109,8 @@ class Screen:
         blocks = tuple(
             BlockInfo(number, live.text, live.state) for number, live in list(engine.blocks.items())
         )
-        return Context(maps, blocks, COMMANDS, unsafe=engine.compiler.options.unsafe, pid=engine.pid)
+        preamble = "".join(f"{text}\n" for _, text in engine.compiler.definitions)
+        return Context(maps, blocks, COMMANDS, engine.compiler.options.unsafe, engine.pid, preamble)
 
     def _once(self) -> bool:
         """One entry; False when the user leaves."""
@@ -309,8 +309,8 @@ class Screen:
             self._interrupted = False
             self._flush()
 
-    def edit(self, live: LiveBlock) -> None:
-        self._default = live.text.encode("latin-1").decode("utf-8", "surrogateescape")
+    def edit(self, number: int, text: str) -> None:
+        self._default = text.encode("latin-1").decode("utf-8", "surrogateescape")
 
     def view(self, view: View | None) -> None:
         self._view = view

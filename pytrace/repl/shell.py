@@ -16,6 +16,7 @@ from pytrace.hints import Protocol
 from pytrace.problem import Problem
 from pytrace.repl.block import LiveBlock
 from pytrace.repl.engine import Engine, Interrupted, Rejected, Unknown
+from pytrace.repl.tables import shown
 from pytrace.repl.trickle import harmless
 from pytrace.repl.views import View
 from pytrace.runtime.errors import RunError
@@ -23,6 +24,8 @@ from pytrace.runtime.errors import RunError
 __all__ = ["Front", "Leave", "Shell", "Usage"]
 
 _MAP = re.compile(r"@\w*")
+_SCREENFUL = 500
+"""Lines of a map that are shown to a person: the greatest values stand last."""
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -40,7 +43,7 @@ class Front(Protocol):
     def page(self, number: int | None) -> None:
         """Shows the log, of one block if a number is given."""
 
-    def edit(self, live: LiveBlock) -> None:
+    def edit(self, number: int, text: str) -> None:
         """Lets the text of a block be changed; the result is entered as the next block."""
 
     def view(self, view: View | None) -> None:
@@ -118,7 +121,12 @@ class Shell:
         self.write(self.result(self.engine.once(text)))
 
     def print_map(self, name: str) -> None:
-        self.write(self.result(self.engine.text_of(name)) or f"{name} is empty\n".encode())
+        text = self.result(self.engine.text_of(name)) or f"{name} is empty\n".encode()
+        lines = text.splitlines(keepends=True)
+        if self.person and len(lines) > _SCREENFUL:
+            self.say(f"… {len(lines) - _SCREENFUL:,} lines are not shown (:top {name}, or = print({name}, 10))")
+            text = b"".join(lines[-_SCREENFUL:])
+        self.write(text)
 
     def result(self, text: bytes) -> bytes:
         """What was traced, as it can be shown."""
@@ -126,10 +134,22 @@ class Shell:
 
     def block(self, text: str, name: str = "", positional: tuple[str, ...] = ()) -> None:
         """Adds a block, or puts it in the place of the one that is being edited."""
+        from pytrace.repl.definitions import defined
+
+        if names := defined(text):
+            self.engine.define(text)
+            self.say(f"defined {', '.join(map(shown, names))}")
+            return
         began = time.monotonic()
         number, self.editing = self.editing, 0
         if number:
-            live, remarks = self.engine.replace(number, text)
+            try:
+                live, remarks = self.engine.replace(number, text)
+            except Exception:
+                if self.person:  # who will want to put it right
+                    self.editing = number
+                    self.front.edit(number, text)
+                raise
         else:
             live, remarks = self.engine.add(text, name, positional)
         for remark in remarks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
@@ -196,8 +197,8 @@ def test_expressions(enter: Enter):
     ":stop x",
     ":rm @nosuch", ":load /no/such/file", ":save", ":save /no/such/dir/x", ":watch @nosuch", ":clear @nosuch",
     ":wait forever", ":log 7", "\"", "}", "/*", "\\", "\x01\x02", "é", ":stop 1 \"", "=", "test:x { return 1 }",
-    "#include <nosuchheader.h>\nbegin { }", "import \"nosuch\"; begin { }", "config = { nosuch = 1 } begin { }", "#!x",
-    "tracepoint:syscalls:sys_enter_read /1 { }", "macro f($x) { $x }", "?nosuchtopic", ":edit 1", ":", "::", "@ @",
+    "#include <nosuchheader.h>", "import \"nosuch\"; begin { }", "config = { nosuch = 1 } begin { }", "#!x",
+    "tracepoint:syscalls:sys_enter_read /1 { }", "?nosuchtopic", ":edit 1", ":", "::", "@ @",
 ])  # fmt: skip
 def test_bad_input_is_answered_in_words_and_leaves_nothing(enter: Enter, text: str):
     """The session goes on, and has no block or map more."""
@@ -213,6 +214,25 @@ def test_bad_input_is_answered_in_words_and_leaves_nothing(enter: Enter, text: s
 def test_a_block_that_cannot_be_attached_leaves_no_map(enter: Enter):
     out = enter("uprobe:/bin/true:no_such_symbol { @left = 1 }", ":maps", ":ls", status=1)
     assert out.endswith("no maps yet\nno blocks yet\n")
+
+
+def test_definitions_are_for_all_blocks_to_come(enter: Enter, tmp_path: Path):
+    """A later one of the same name counts, also when it stands in the block itself; nothing is kept of a bad one."""
+    script = tmp_path / "saved.bt"
+    other = write_script(tmp_path, "n.bt", SCRIPT)
+    out = enter(
+        "macro twice(x) { x * 2 }", "struct pair { int a; int b; };", "#define N 21",
+        "= twice(N) + sizeof(struct pair)", "#define N 50", "= N", "struct bad { nosuch y; };", "= 1 + 1",
+        f":load {other}", ":ls", f":save {script}", status=1,
+    )
+    lines = out.splitlines()
+    assert lines[:6] == ["defined twice(x)", "defined struct pair", "defined N", "50", "defined N", "50"]
+    assert "unknown type name 'nosuch'" in out and "\n2\n" in out and "[1] 7 14" in out
+    text = script.read_text()
+    assert text.count("#define") == 2 and text.count("macro twice") == 1 and "nosuch" not in text
+
+
+SCRIPT = '#define N 7\nbegin { printf("%d %d\\n", N, twice(N)) }'
 
 
 def test_saving_and_loading(enter: Enter, tmp_path: Path):
@@ -328,3 +348,40 @@ def state(pid: int) -> str:
             return file.read().rpartition(")")[2].split()[0]
     except OSError:
         return "Z"
+
+
+@pytest.mark.parametrize("arguments", [
+    ("-e", "begin { }"), ("x.bt",), ("-c", "/bin/true"), ("-f", "json"), ("-q",), ("--", "x"),
+])  # fmt: skip
+def test_options_that_mean_nothing_here_are_refused(pytrace: Callable[..., Done], arguments: tuple[str, ...]):
+    assert pytrace("--repl", *arguments, status=1).stderr.startswith("ERROR: USAGE: --repl ")
+
+
+def give_up_capabilities() -> None:
+    """What is run next has none: PR_CAPBSET_DROP (24) takes them from the set that limits it."""
+    prctl = ctypes.CDLL(None).prctl
+    for capability in range(64):
+        prctl(24, capability, 0, 0, 0)
+
+
+def test_without_privileges_there_is_one_line():
+    done = subprocess.run(
+        [sys.executable, "-m", "pytrace", "--repl"], cwd=ROOT, input="= 1\n", capture_output=True, text=True,
+        timeout=50, preexec_fn=give_up_capabilities, check=False,
+    )
+    assert done.returncode == 1 and done.stdout == ""
+    assert re.fullmatch(r"ERROR: Missing CAP_\w+ capability, please run pytrace as the root user.\n", done.stderr)
+
+
+def test_one_process_only(session: Session, load: Path):
+    """-p restricts all blocks, where their probes can be restricted."""
+    session.process.kill()
+    one = Session("-p", str(os.getpid()))
+    one.say("tracepoint:syscalls:sys_enter_getppid { @[pid] = count() }")
+    one.until("[1] ●")
+    run_load(load)
+    for _ in range(3):
+        os.getppid()
+    one.say("@")
+    assert one.until("@[") == f"@[{os.getpid()}]: 3\n"
+    one.end()

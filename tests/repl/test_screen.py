@@ -136,7 +136,11 @@ def test_an_edited_block_is_offered_with_its_text(terminal):
     one.enter("interval:s:9 { @a = 1 }", "[1] ●")
     one.type(":edit 1\r")
     one.until("pt[1]> interval:s:9 { @a = 1 }")
-    one.type("\x7f" * len("1 }") + "2 }\r")
+    one.type("\x7f" * len("1 }") + "nosuch }\r")
+    one.until("Unknown identifier: 'nosuch'")
+    one.settle(1)
+    assert one.lines[one.screen.cursor.y] == "pt[1]> interval:s:9 { @a = nosuch }"  # to be put right
+    one.type("\x7f" * len("nosuch }") + "2 }\r")
     one.until("pt[2]>")
     one.enter(":show 1", "[1] interval:s:9 { @a = 2 }")
 
@@ -220,3 +224,20 @@ def test_traced_text_cannot_command_the_terminal(terminal):
     one.enter('begin { printf("%s\\n", "\\x1b[2Jcleared\\x1b]0;title\\x07") }', "cleared")
     assert one.lines[0].startswith("pytrace ")
     assert one.screen.title == ""
+
+
+def test_a_screen_as_a_whole(terminal, snapshot):
+    """What a user has before them after a few entries; numbers that differ from time to time are N."""
+    one = terminal()
+    one.enter("begin { @n = 3; @h[1] = lhist(5, 0, 10, 5) }", "[1] ○ ran 1 probe")
+    one.enter("@h", "@h[1]:")
+    one.enter("= @n * 2", "\n6")
+    one.enter("begin { @n = comm }", "as block [1] made it")
+    one.enter(":maps", "@n")
+    one.until("pt[2]> :maps")
+    one.until("gathering names", gone=True)
+    one.settle(2)
+    shown = re.sub(r"in \d+ ms", "in N ms", "\n".join(one.lines))
+    shown = re.sub(r"^pytrace .*\n(?:.*tracepoints\n)?", "pytrace …\n", shown)
+    shown = re.sub(r"^[\d,]+ kernel functions.*\n", "", shown, flags=re.MULTILINE)
+    assert re.sub(r"\n{2,}", "\n", shown) == snapshot
