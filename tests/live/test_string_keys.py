@@ -40,7 +40,8 @@ def entries(text: str, name: str) -> dict[str, str]:
 
 
 def test_every_length_is_counted_once(pytrace: Callable[..., Done], child: str):
-    body = "@a[str(args.filename)] = count(); @b[str(args.filename)]++; @c[str(args.filename)] = strlen(str(args.filename))"
+    key = "str(args.filename)"
+    body = f"@a[{key}] = count(); @b[{key}]++; @c[{key}] = strlen({key})"
     done = pytrace("-q", "-e", f"{OPEN} {{ {body} }}", "-c", child)
     assert entries(done.stdout, "a") == {NAMES[length]: str(length + 1) for length in LENGTHS}
     assert entries(done.stdout, "b") == entries(done.stdout, "a")
@@ -51,7 +52,8 @@ def test_the_same_string_by_another_way_is_the_same_key(pytrace: Callable[..., D
     """From a variable, from an expression of another size, as a literal, and from memory with leftovers behind it."""
     body = (
         "$s = str(args.filename); @a[$s] = count(); @a[str(args.filename)] = count(); "
-        '@a[strlen($s) == 1 ? "n" : $s] = count(); if (strlen($s) == 1) { @a["n"] = count(); @a[str($s, 8)] = count(); }'
+        '@a[strlen($s) == 1 ? "n" : $s] = count(); '
+        'if (strlen($s) == 1) { @a["n"] = count(); @a[str($s, 8)] = count(); }'
     )
     done = pytrace("-q", "-e", f"{OPEN} {{ {body} }}", "-c", child)
     expected = {NAMES[length]: str(3 * (length + 1)) for length in LENGTHS} | {"n": str(5 * 2)}
