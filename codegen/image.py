@@ -59,7 +59,7 @@ class MapImage:
 class ScriptMap:
     """A map of the script as user space sees it. `symbol` is the BPF map that stores it, `kind` its declared kind or
     "". `written` tells that the script stores into it: otherwise the type of its values is only a guess. `short` is the
-    BPF map for strings that are shorter than its keys, if there is one: every key is where it belongs."""
+    BPF map for strings or stacks that need less room, if there is one: every key is where it belongs."""
 
     name: str
     symbol: str

@@ -7,8 +7,9 @@
 | `@x = count()` and the like | per-CPU array of one element |
 | `@x[key] = count()` and the like | per-CPU hash |
 
-A map whose keys are long strings is two hashes: one of keys of `SHORT` bytes for the strings that fit, and one for the
-others. The kernel hashes, compares and copies all bytes of a key, and most strings are much shorter than they may be.
+A map whose keys are long strings, or stacks, is two hashes: one of shorter keys for those that fit (`short_size`), and
+one for the others. The kernel hashes, compares and copies all bytes of a key, and most strings and stacks are much
+shorter than they may be.
 
 Declared kinds choose another hash. Elements of plain hashes are allocated when they are made, where the kernel can do
 that: creating a map is then cheap, whatever its size.
@@ -28,12 +29,14 @@ from pytrace.codegen.module import NO_PREALLOC
 from pytrace.codegen.visit import mentions, nodes
 from pytrace.frozen import frozen, replace
 from pytrace.semantics import program as core
-from pytrace.semantics.types import Aggregate, Str, size_of
+from pytrace.semantics.types import Aggregate, Stack, Str, Type, frames_within, size_of
 
 __all__ = ["NOEXIST", "SHORT", "Located", "Maps", "map_images", "split_maps"]
 
 SHORT = 64
 """Bytes of the keys for short strings, with their NUL. Most paths fit."""
+SHORT_STACK = 256
+"""Bytes of the keys for short stacks: some 30 frames."""
 
 NOEXIST = 1
 """BPF_NOEXIST: only make an element, do not replace one."""
@@ -74,8 +77,18 @@ def split_maps(program: core.Program) -> frozenset[int]:
     return frozenset(
         map_.index
         for map_ in program.maps
-        if isinstance(map_.key, Str) and size_of(map_.key) > 2 * SHORT and not map_.kind and map_.index not in whole
+        if map_.key is not None and short_size(map_.key) and not map_.kind and map_.index not in whole
     )
+
+
+def short_size(key: Type) -> int:
+    """Bytes of the shorter keys for a type; 0 if it has only one kind."""
+    match key:
+        case Str() if size_of(key) > 2 * SHORT:
+            return SHORT
+        case Stack() if key.mode != "build_id" and size_of(key) > 2 * SHORT_STACK:
+            return SHORT_STACK
+    return 0
 
 
 def short_symbol(map_: core.Map) -> str:
@@ -99,7 +112,7 @@ def map_images(map_: core.Map, features: Offers, split: bool) -> tuple[ScriptMap
     flags = NO_PREALLOC if lazy and features.lazy_maps else 0
     key_size = max(size_of(map_.key), 1)
     image = MapImage(symbol, kind, key_size, value_size(map_), map_.size, flags, script_map=map_.index)
-    short = (replace(image, symbol=script.short, key_size=SHORT),) if split else ()
+    short = (replace(image, symbol=script.short, key_size=short_size(map_.key)),) if split else ()
     return script, (image, *short)
 
 
@@ -141,7 +154,11 @@ class Maps(Comparison):
                 self.short = SHORT
         at = self.map_key(map_, key)
         self.short = 0
-        is_short, long = self.b.eq(self.b.load("i8", at, SHORT - 1), 0), self.map_pointer(map_)
+        if isinstance(map_.key, Stack):
+            is_short = self.b.ule(self.b.load("i64", at), frames_within(map_.key, SHORT_STACK))
+        else:
+            is_short = self.b.eq(self.b.load("i8", at, SHORT - 1), 0)
+        long = self.map_pointer(map_)
         return Located(self.b.select(is_short, short, long), at, (is_short, short, long))
 
     def find(self, at: Located) -> Value:

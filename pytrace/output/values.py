@@ -253,10 +253,10 @@ def members_decoder(members: Sequence[tuple[int, Type]], structs: Structs) -> Re
 
 
 def decoder(type_: Type, structs: Structs) -> Decoder:
-    """Reads one value of the type. A string may end before its type does, as keys of short strings do."""
-    if isinstance(type_, Str):
-        size = size_of(type_)
-        return lambda buffer, offset: _before_nul(bytes(buffer[offset : offset + size]))
+    """Reads one value of the type. Strings and stacks may end before their type does, as short keys do."""
+    if isinstance(type_, Str | Stack):
+        size, convert = size_of(type_), converter(type_, structs)
+        return lambda buffer, offset: convert(bytes(buffer[offset : offset + size]))
     read = members_decoder(((0, type_),), structs)
     return lambda buffer, offset: read(buffer, offset)[0]
 

@@ -17,7 +17,7 @@ from pytrace.kernel import bpf
 from pytrace.output.contents import Contents, aggregation_of
 from pytrace.output.values import decoder, scalar_code
 from pytrace.runtime.loading import Loaded
-from pytrace.semantics.types import I64, U64, Aggregate, Record, size_of
+from pytrace.semantics.types import I64, U64, Aggregate, Record, Stack, frames_within, size_of
 
 __all__ = ["STATS", "MapStore"]
 
@@ -46,7 +46,7 @@ class _Store:
     copies: int
     marked: bool
     short: tuple[int, int] | None = None
-    """Descriptor and size of keys of the map for short strings."""
+    """Descriptor and size of keys of the map for short keys."""
     zeroed: bool = False
 
     @property
@@ -58,7 +58,12 @@ class _Store:
         """The descriptor of the hash in which a key would be, and the key as it is there."""
         if self.short is not None:
             fd, size = self.short
-            if not key[size - 1]:
+            type_ = self.map.key
+            if isinstance(type_, Stack):
+                fits = int.from_bytes(key[:_WORD], "little") <= frames_within(type_, size)
+            else:
+                fits = not key[size - 1]
+            if fits:
                 return fd, key[:size]
         return self.fd, key
 
@@ -143,7 +148,7 @@ class MapStore:
         return decoder(type_, self.structs)(data, at)
 
     def _keyed(self, store: _Store) -> Sequence[tuple[bytes, Any]]:
-        """The entries of all hashes. Keys of short strings are shorter than those of long ones."""
+        """The entries of all hashes. Short keys have fewer bytes than their type."""
         items: list[tuple[bytes, Any]] = []
         for fd, key_size in store.hashes:
             items += self._entries(store, fd, key_size)

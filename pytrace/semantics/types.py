@@ -317,13 +317,26 @@ def size_of(type_: Type) -> int:
             return size_of(elem) * count
         case Tuple() | Record():
             return _layout(type_)[1]
-        case Stack(kind=kind, mode=mode, limit=limit):
-            return (8 if kind == "kstack" else 16) + limit * (32 if mode == "build_id" else 8)
+        case Stack():
+            return _stack_head(type_) + type_.limit * _frame_size(type_)
         case Opaque(name=name):
             return OPAQUE_SIZES[name]
         case Aggregate():
             return 8
     return 0
+
+
+def _stack_head(type_: Stack) -> int:
+    return 8 if type_.kind == "kstack" else 16
+
+
+def _frame_size(type_: Stack) -> int:
+    return 32 if type_.mode == "build_id" else 8
+
+
+def frames_within(type_: Stack, size: int) -> int:
+    """How many frames of a stack are in its first `size` bytes."""
+    return (size - _stack_head(type_)) // _frame_size(type_)
 
 
 def align_of(type_: Type) -> int:

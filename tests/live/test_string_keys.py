@@ -90,3 +90,26 @@ def test_a_map_that_is_walked_through(pytrace: Callable[..., Done], child: str):
     done = pytrace("-q", "-e", f"{OPEN} {{ {body} }} end {{ {end} }}", "-c", child)
     assert f"@sum: {sum(LENGTHS) + len(LENGTHS)}" in done.stdout.splitlines()
     assert f"@longest: {max(LENGTHS)}" in done.stdout.splitlines()
+
+
+def test_shallow_and_deep_stacks_are_one_map(pytrace: Callable[..., Done], build: Callable[..., Path]):
+    """A function that calls itself 1 to 60 times over: some stacks have more frames than short keys, some less."""
+    deep = build("deep", "-O0", "-fno-omit-frame-pointer")
+    for mode in ("", "raw"):
+        stack = f"ustack({mode})"
+        body = f"@a[{stack}] = count(); @b[{stack}]++; @s[{stack}] = stats(arg0);"
+        done = pytrace("-q", "-e", f"uprobe:{deep}:bottom {{ {body} }}", "-c", str(deep))
+        for name in ("a", "b"):
+            counts = sorted(int(line[3:]) for line in stacks_of(done.stdout, name))
+            assert counts == list(range(1, 61))
+        assert len(stacks_of(done.stdout, "s")) == 60
+
+
+def stacks_of(text: str, name: str) -> list[str]:
+    """The ends of the entries of a map: the lines `]: VALUE`."""
+    ends, inside = [], False
+    for line in text.splitlines():
+        inside = line == f"@{name}[" or (inside and not line.startswith("@"))
+        if inside and line.startswith("]: "):
+            ends.append(line)
+    return ends
