@@ -24,10 +24,11 @@ pytestmark = pytest.mark.live
 
 Run = Callable[..., Done]
 
-EVENT = "tracepoint:raw_syscalls:sys_enter /args.args[2] == 4242/"
+MARK = str(os.getpid())
+"""Tells our loads from those of tests that run at the same time."""
+EVENT = f"tracepoint:raw_syscalls:sys_enter /args.args[2] == {MARK}/"
 LINES = 'printf("%d %ld\\n", args.args[1], args.args[0]);'
 """The thread of the load, and the number of its call."""
-MARK = b"__BPFTRACE_NOTIFY_PROBES_ATTACHED\n"
 
 
 Tracer = subprocess.Popen[bytes]
@@ -98,7 +99,7 @@ def test_a_reader_that_stalls(load: Path, native: str):
     with tracing(EVENT + "{" + LINES + "}", subprocess.PIPE, BPFTRACE_PERF_RB_PAGES="64", PYTRACE_NATIVE=native) as p:
         attached(p)
         assert p.stdout is not None
-        subprocess.run([load, "getppid", str(events), "2"], check=True)
+        subprocess.run([load, "getppid", str(events), "2", MARK], check=True)
         time.sleep(0.3)
         p.send_signal(signal.SIGINT)
         output = p.stdout.read()
@@ -117,7 +118,7 @@ def test_everything_that_waits_at_the_end_is_printed(load: Path, tmp_path: Path)
     with open(tmp_path / "out", "wb") as file, tracing(EVENT + "{" + LINES + "}", file) as process:
         attached(process)
         process.send_signal(signal.SIGSTOP)
-        subprocess.run([load, "getppid", str(events)], check=True)
+        subprocess.run([load, "getppid", str(events), "1", MARK], check=True)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGCONT)
         assert process.wait(timeout=30) == 0
@@ -133,7 +134,7 @@ def test_a_second_request_cuts_the_rest_short_and_counts_it(load: Path):
         assert process.stdout is not None
         fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
         process.send_signal(signal.SIGSTOP)
-        subprocess.run([load, "getppid", str(events)], check=True)
+        subprocess.run([load, "getppid", str(events), "1", MARK], check=True)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGCONT)
         time.sleep(1)
@@ -150,7 +151,7 @@ def test_a_second_request_cuts_the_rest_short_and_counts_it(load: Path):
 def test_a_third_request_ends_a_tracer_that_nobody_reads(load: Path):
     with tracing(EVENT + "{" + LINES + "}", subprocess.PIPE) as process:
         attached(process)
-        subprocess.run([load, "getppid", "50000"], check=True)
+        subprocess.run([load, "getppid", "50000", "1", MARK], check=True)
         time.sleep(0.5)
         for _ in range(3):
             process.send_signal(signal.SIGINT)
@@ -163,7 +164,7 @@ def test_a_reader_that_goes(load: Path):
         attached(process)
         assert process.stdout is not None
         process.stdout.close()
-        subprocess.run([load, "getppid", "20000"], check=True)
+        subprocess.run([load, "getppid", "20000", "1", MARK], check=True)
         assert process.wait(timeout=10) == 141
         assert rest(process) == ""
 
@@ -172,7 +173,7 @@ def test_a_reader_that_goes(load: Path):
 def test_a_full_disk(load: Path, program: str):
     with open("/dev/full", "wb") as file, tracing(program, file) as process:
         attached(process)
-        subprocess.run([load, "getppid", "20000"], check=True)
+        subprocess.run([load, "getppid", "20000", "1", MARK], check=True)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 1
         assert rest(process).endswith("ERROR: Failed to write output: No space left on device\n")
@@ -186,7 +187,7 @@ def test_two_tracers_at_once(load: Path, tmp_path: Path):
         tracers = [stack.enter_context(tracing(EVENT + "{" + LINES + "}", file)) for file in files]
         for tracer in tracers:
             attached(tracer)
-        subprocess.run([load, "getppid", str(events), "2"], check=True)
+        subprocess.run([load, "getppid", str(events), "2", MARK], check=True)
         for tracer in tracers:
             tracer.send_signal(signal.SIGINT)
         for tracer in tracers:
@@ -208,7 +209,7 @@ def test_what_acts_on_maps_keeps_its_place(pytrace: Run, load: Path, native: str
             printf("c %d %ld\\n", $t, $n);
         } else { printf("n %d %ld\\n", $t, $n); }"""
     done = pytrace(
-        "-q", "-e", EVENT + "{ @x[args.args[0] % 8] = 1; " + body + "}", "-c", f"{load} getppid 50000 2",
+        "-q", "-e", EVENT + "{ @x[args.args[0] % 8] = 1; " + body + "}", "-c", f"{load} getppid 50000 2 {MARK}",
         env={**os.environ, "PYTRACE_NATIVE": native},
     )  # fmt: skip
     assert done.stderr == ""
@@ -233,7 +234,7 @@ def test_what_acts_on_maps_keeps_its_place(pytrace: Run, load: Path, native: str
 
 def test_one_processor_keeps_the_order_of_the_script_exactly(pytrace: Run, load: Path):
     body = '$n = args.args[0]; if ($n % 10 == 0) { printf("a%d\\n", $n); time("t\\n"); printf("b%d\\n", $n); }'
-    done = pytrace("-q", "-e", EVENT + "{" + body + "}", "-c", f"{load} getppid 30000")
+    done = pytrace("-q", "-e", EVENT + "{" + body + "}", "-c", f"{load} getppid 30000 1 {MARK}")
     lines = done.stdout.split()
     assert lines == [word for n in range(0, 30000, 10) for word in (f"a{n}", "t", f"b{n}")]
 
@@ -242,7 +243,7 @@ def test_a_flood_does_not_carry_away_the_end(pytrace: Run, load: Path):
     """`exit()` and the printing of a map come through where most records are lost."""
     body = f'printf("{200 * "x"} %d\\n", pid); @n = count(); if (args.args[0] == 90000) {{ print(@n); exit(3); }}'
     program = f"config = {{ perf_rb_pages = 1 }} {EVENT} {{ {body} }}"
-    done = pytrace("-e", program, "-c", f"{load} getppid 100000", status=3)
+    done = pytrace("-e", program, "-c", f"{load} getppid 100000 1 {MARK}", status=3)
     assert lost(done.stderr) > 0
     assert "@n: " in done.stdout
 
@@ -311,7 +312,7 @@ def test_a_later_run_needs_no_compiler(load: Path, tmp_path: Path):
         environment["XDG_CACHE_HOME"] = str(tmp_path)
         with open(output, "wb") as file, tracing(script, file, *options, **environment) as p:
             attached(p)
-            subprocess.run([load, "getppid", str(events)], check=True)
+            subprocess.run([load, "getppid", str(events), "1", MARK], check=True)
             p.send_signal(signal.SIGINT)
             assert p.wait(timeout=30) == 0
             assert calls(output.read_bytes()) == {0: list(range(events))}
@@ -327,3 +328,13 @@ def test_a_later_run_needs_no_compiler(load: Path, tmp_path: Path):
     assert "Records are formatted in Python: it is not here" in run("-v", **without)
     machine_code.write_bytes(b"anything")
     assert "Records are formatted in Python: it is not here" in run("-v", **without)
+
+
+def test_losses_of_many_programs(pytrace: Run, load: Path):
+    """Each is told apart, and the total is that of all of them."""
+    probes = " ".join(f'{EVENT} {{ printf("%d {n} {"x" * 100}\\n", args.args[1]); }}' for n in range(12))
+    done = pytrace("-e", f"config = {{ perf_rb_pages = 2 }} {probes}", "-c", f"{load} getppid 20000 1 {MARK}")
+    parts = re.findall(r"tracepoint:raw_syscalls:sys_enter: (\d+) records were lost", done.stderr)
+    printed = len([line for line in done.stdout.splitlines() if line.endswith("x")])
+    assert sum(map(int, parts)) == lost(done.stderr) > 0
+    assert printed + lost(done.stderr) == 12 * 20000

@@ -1,8 +1,8 @@
 /*
- * A load of known size: load MODE COUNT [THREADS]
+ * A load of known size: load MODE COUNT [THREADS [MARK]]
  *
  *   getppid   COUNT system calls getppid in each thread, thread n bound to processor n; with the arguments (number of
- *             the call, number of the thread, 4242), which the kernel does not look at
+ *             the call, number of the thread, MARK), which the kernel does not look at
  *   read      COUNT reads of 512 bytes from /dev/zero
  *   write     COUNT writes of 100 bytes to /dev/null
  *   open      COUNT times open and close /dev/null
@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 static const char *mode;
-static long count;
+static long count, mark;
 
 __attribute__((noinline)) long load_call(long n, int step)
 {
@@ -55,7 +55,7 @@ static void *work(void *argument)
 		madvise(pages, count * 4096, MADV_NOHUGEPAGE);
 	for (i = 0; i < count; i++) {
 		if (!strcmp(mode, "getppid"))
-			syscall(SYS_getppid, i, thread, 4242);
+			syscall(SYS_getppid, i, thread, mark);
 		else if (!strcmp(mode, "read"))
 			sum += read(fd, buffer, 512);
 		else if (!strcmp(mode, "write"))
@@ -81,6 +81,7 @@ int main(int argc, char **argv)
 		return 2;
 	mode = argv[1];
 	count = atol(argv[2]);
+	mark = argc > 4 ? atol(argv[4]) : 0;
 	prctl(PR_SET_NAME, "load");
 	for (n = 1; n < threads; n++)
 		if (pthread_create(&ids[n], NULL, work, (void *)n))
