@@ -50,7 +50,15 @@ _READS = {
     "increment": "begin { @m[1]++; @m[1]++; @n[2] += 3; }",
 }
 
+_SUMMARY = "it does not sum up at the end which updates were lost"
 _DEVIATIONS = {
+    "map-full-text": _SUMMARY,
+    "map-full-count-text": _SUMMARY,
+    "map-full-long-key-text": _SUMMARY,
+    "map-full-json": _SUMMARY,
+    "map-full-count-json": _SUMMARY,
+    "map-full-long-key-json": _SUMMARY,
+    "map-full-coloured": _SUMMARY,
     "cat-folder": "it prints nothing and says nothing",
     "division-macro-text": "the place includes the blank behind it",
     "division-macro-coloured": "the place includes the blank behind it",
