@@ -53,8 +53,8 @@ def through(script: Generated, *, run: bool = True) -> Outcome:
     from pytrace.runtime.loading import SessionValues, load
     from pytrace.semantics.unit import Options
 
-    signal.signal(signal.SIGALRM, _alarm)
-    signal.alarm(PATIENCE)
+    signal.signal(signal.SIGPROF, _alarm)
+    signal.setitimer(signal.ITIMER_PROF, PATIENCE)
     try:
         try:
             options = Options(positional=script.positional, check_reads=script.check_reads)
@@ -74,7 +74,7 @@ def through(script: Generated, *, run: bool = True) -> Outcome:
     except Exception:
         return Outcome("crashed", traceback.format_exc()[-3000:])
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 @cache

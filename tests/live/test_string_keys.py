@@ -94,7 +94,7 @@ def test_a_map_that_is_walked_through(pytrace: Callable[..., Done], child: str):
 
 def test_shallow_and_deep_stacks_are_one_map(pytrace: Callable[..., Done], build: Callable[..., Path]):
     """A function that calls itself 1 to 60 times over: some stacks have more frames than short keys, some less."""
-    deep = build("deep", "-O0", "-fno-omit-frame-pointer")
+    deep = build("depths", "-O0", "-fno-omit-frame-pointer")
     for mode in ("", "raw"):
         stack = f"ustack({mode})"
         body = f"@a[{stack}] = count(); @b[{stack}]++; @s[{stack}] = stats(arg0);"

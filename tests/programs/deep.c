@@ -1,22 +1,24 @@
-/* Calls bottom() from 1, 2, … 60 calls of fall() inside each other, n times at depth n. */
-__attribute__((noinline)) long bottom(long depth)
+/*
+ * deep N: calls `bottom` from a chain of N calls.
+ */
+#include <stdlib.h>
+
+__attribute__((noinline)) void bottom(void)
 {
-	__asm__ volatile("" : "+r"(depth));
-	return depth;
+	__asm__ volatile("");
 }
 
-__attribute__((noinline)) long fall(long depth, long left)
+__attribute__((noinline)) void descend(int left)
 {
-	long result = left > 1 ? fall(depth, left - 1) : bottom(depth);
-
-	__asm__ volatile("" : "+r"(result));
-	return result + 1;
+	if (left > 0)
+		descend(left - 1);
+	else
+		bottom();
+	__asm__ volatile("");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	for (long depth = 1; depth <= 60; depth++)
-		for (long n = 0; n < depth; n++)
-			fall(depth, depth);
+	descend(argc > 1 ? atoi(argv[1]) : 0);
 	return 0;
 }
