@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pygments.lexer import Lexer
 from pygments.token import Comment, Error, Keyword, Name, Number, Operator, Punctuation, String, Token
 
+from pytrace.diagnostics import CompileError, Source
 from pytrace.repl.lexer import PromptLexer, PytraceLexer, colour
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -29,12 +30,20 @@ PARTS = st.sampled_from([
 TEXTS = st.one_of(st.text(), st.lists(PARTS).map("".join), st.lists(PARTS).map(" ".join))
 
 
+def _parses(text: str) -> bool:
+    try:
+        parse(Source("page", text))
+    except CompileError:
+        return False
+    return True
+
+
 def scripts() -> Iterator[tuple[str, str]]:
     for path in (*sorted(ROOT.glob("examples/*.bt")), *sorted(ROOT.glob("stdlib/macros/*.bt"))):
         yield path.name, path.read_text()
     for path in sorted(ROOT.glob("tests/language/*.md")):
         for block in re.finditer(r"^```bt\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL):
-            if "//! syntax" not in block[1]:
+            if _parses(block[1]):
                 yield f"{path.stem}@{block.start()}", block[1]
 
 
