@@ -20,6 +20,7 @@ from pygments.token import Comment, Error, Keyword, Name, Number, Operator, Punc
 
 from pytrace.diagnostics import CompileError, Source
 from pytrace.repl.lexer import PromptLexer, PytraceLexer, colour
+from pytrace.syntax.parser import parse
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PARTS = st.sampled_from([
