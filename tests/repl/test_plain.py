@@ -133,12 +133,12 @@ def test_stopping_and_starting(session: Session, load: Path):
 
 def test_an_edited_block_keeps_its_maps_when_they_fit(enter: Enter):
     out = enter(
-        "begin { @a = 1; @b[comm] = 2 }", ":edit 1", "begin { @c = 3 }", "@a", ":edit 1", 'begin { @a = "text" }', "@a",
+        'begin { @a = 1; @b["one"] = 2 }', ":edit 1", "begin { @c = 3 }", "@a", ":edit 1", 'begin { @a = "text" }', "@a",
         "@b",
     )
     assert out.splitlines()[2:4] == ["[1] ○ ran 1 probe in N ms", "@a: 1"]
     assert out.splitlines()[5:] == [
-        "[1] @a starts anew: its type has changed", "[1] ○ ran 1 probe in N ms", "@a: text", "@b[python]: 2", "",
+        "[1] @a starts anew: its type has changed", "[1] ○ ran 1 probe in N ms", "@a: text", "@b[one]: 2", "",
     ][: len(out.splitlines()) - 5]
     assert "@b[" in out
 

@@ -25,7 +25,7 @@ def recorder() -> ModuleType:
 
 def essence(lines: list[str]) -> list[str]:
     """Lines without what differs from time to time: numbers, rows of histograms, names of processes."""
-    kept = [line for line in lines if not re.match(r"\[\S+( \S+)? +\d+ \||@|python|nothing is there", line) and line]
+    kept = [line for line in lines if not re.match(r"\[\S+( \S+)? +\d+ \||@|python|pytest|nothing is there", line) and line]
     return [re.sub(r"\s+", " ", re.sub(r"\d[\d,.]*", "N", line)) for line in kept]
 
 
