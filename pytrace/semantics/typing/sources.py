@@ -16,6 +16,7 @@ from pytrace.semantics.types import (
     Type,
     Unknown,
     Void,
+    members_of,
     size_of,
 )
 from pytrace.semantics.typing.cells import Cell
@@ -34,6 +35,9 @@ def source(t: ProbeTyper, cell: Cell, type_: Type, span: Span, kind: str, value:
     `value` is the expression that is stored, if there is one: literals have to fit.
     """
     type_ = stored(type_)
+    if _inside(cell.type, type_):
+        t.error(span, f"Could not resolve the type of this {kind}")
+        return False
     agreed = True
     if t.contributes(cell):
         agreed = cell.add(t.number, type_)
@@ -57,6 +61,14 @@ def source(t: ProbeTyper, cell: Cell, type_: Type, span: Span, kind: str, value:
         )
         return False
     return True
+
+
+def _inside(type_: Type, of: Type) -> bool:
+    """Whether a tuple or record is a member of another, at any depth: `$a = (1, $a)` would never come to an end, and
+    `$a = ($a, $a)` double with each round."""
+    if not isinstance(type_, Tuple | Record) or not isinstance(of, Tuple | Record):
+        return False
+    return any(member == type_ or _inside(type_, member) for member in members_of(of))
 
 
 def _void_pointers(declared: Type, given: Type) -> bool:

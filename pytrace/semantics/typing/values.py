@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pytrace.builtins.registry import REGISTRY, CallSite
 from pytrace.diagnostics import Span
 from pytrace.frozen import replace
@@ -22,6 +24,7 @@ from pytrace.semantics.types import (
     Type,
     Unknown,
     Void,
+    members_of,
 )
 from pytrace.semantics.typing import arguments, externs, keys
 from pytrace.semantics.typing.cells import Pending
@@ -117,13 +120,32 @@ def tuple_(t: ProbeTyper, node: tree.TupleLit) -> core.Expr:
     if not node.items and t.final:
         return t.error(node.span, "An empty tuple has no type")
     items = tuple(member(t, item) for item in node.items)
+    if _too_large(items):
+        return t.error(node.span, _TOO_LARGE)
     return core.MakeTuple(Tuple(tuple(item.type for item in items)), node.span, items)
 
 
 def record(t: ProbeTyper, node: tree.RecordLit) -> core.Expr:
     items = tuple(member(t, item) for _, item in node.fields)
+    if _too_large(items):
+        return t.error(node.span, _TOO_LARGE)
     names = (name for name, _ in node.fields)
     return core.MakeTuple(Record(tuple((n, i.type) for n, i in zip(names, items, strict=True))), node.span, items)
+
+
+MAX_MEMBERS = 2000
+"""Of a tuple or record, those of its members included: pairs of pairs of pairs … are soon more than can be handled."""
+_TOO_LARGE = f"A tuple or record has at most {MAX_MEMBERS} members, in all its depth"
+
+
+def _too_large(items: Iterable[core.Expr]) -> bool:
+    count, rest = 0, [item.type for item in items]
+    while rest and count <= MAX_MEMBERS:
+        type_ = rest.pop()
+        count += 1
+        if isinstance(type_, Tuple | Record):
+            rest += members_of(type_)
+    return count > MAX_MEMBERS
 
 
 def member(t: ProbeTyper, node: tree.Expr) -> core.Expr:

@@ -165,3 +165,16 @@ def test_steps_of_pointers_are_scaled() -> None:
     step = Typed("begin { $p = (int32 *)64; --$p; }").body[-1]
     assert isinstance(step, core.Evaluate) and isinstance(step.expr, core.Step)
     assert (step.expr.delta, step.expr.prefix) == (-4, True)
+
+
+@pytest.mark.parametrize("assigned", ["(x=$a, y=$a)", "($a, $a)", "(1, ($a, 2))"])
+def test_a_type_that_would_hold_itself(assigned: str):
+    """Such types double with each round; they end with the first."""
+    typed = Typed(f"begin {{ let $a; $a = {assigned}; }}")
+    assert "Could not resolve the type of this variable" in typed.errors
+
+
+def test_pairs_of_pairs_have_an_end():
+    lines = "".join(f"$a{n} = ($a{n - 1}, $a{n - 1}); " for n in range(1, 40))
+    typed = Typed(f"begin {{ $a0 = (1, 2); {lines} }}")
+    assert "A tuple or record has at most 2000 members, in all its depth" in typed.errors
