@@ -133,8 +133,8 @@ def test_stopping_and_starting(session: Session, load: Path):
 
 def test_an_edited_block_keeps_its_maps_when_they_fit(enter: Enter):
     out = enter(
-        'begin { @a = 1; @b["one"] = 2 }', ":edit 1", "begin { @c = 3 }", "@a", ":edit 1", 'begin { @a = "text" }', "@a",
-        "@b",
+        'begin { @a = 1; @b["one"] = 2 }', ":edit 1", "begin { @c = 3 }", "@a", ":edit 1", 'begin { @a = "text" }',
+        "@a", "@b",
     )
     assert out.splitlines()[2:4] == ["[1] ○ ran 1 probe in N ms", "@a: 1"]
     assert out.splitlines()[5:] == [

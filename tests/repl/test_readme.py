@@ -25,7 +25,8 @@ def recorder() -> ModuleType:
 
 def essence(lines: list[str]) -> list[str]:
     """Lines without what differs from time to time: numbers, rows of histograms, names of processes."""
-    kept = [line for line in lines if not re.match(r"\[\S+( \S+)? +\d+ \||@|python|pytest|nothing is there", line) and line]
+    differs = re.compile(r"\[\S+( \S+)? +\d+ \||@|python|pytest|nothing is there")
+    kept = [line for line in lines if line and not differs.match(line)]
     return [re.sub(r"\s+", " ", re.sub(r"\d[\d,.]*", "N", line)) for line in kept]
 
 
