@@ -139,14 +139,15 @@ class Compiled:
 
 
 def compile_source(
-    source: Source, options: Options, diagnostics: Diagnostics, *, inspect: Inspect = None
+    source: Source, options: Options, diagnostics: Diagnostics, *, inspect: Inspect = None, callbacks: bool = False
 ) -> Compiled:
     """A script to an image. Raises `CompileError`; warnings gather in `diagnostics`.
 
     `inspect` gets the name and the text of each stage: `ast` after each pass, `types`, `codegen` and `codegen-opt` in
-    LLVM's language, `dis`.
+    LLVM's language, `dis`. `callbacks` makes functions of loops that would be checked round by round.
     """
     from pytrace.codegen import generate
+    from pytrace.codegen.this_kernel import ThisKernel
 
     with deep_recursion(), _uncollected():
         unit = _through_passes(_unit(source, options), diagnostics, inspect=inspect)
@@ -156,7 +157,7 @@ def compile_source(
         diagnostics.check()
         if inspect is not None:
             inspect("types", "".join(f"{part}\n" for part in (*program.probes, *program.maps)))
-        image = generate(program, inspect=inspect)
+        image = generate(program, ThisKernel(callbacks=callbacks), inspect)
     close = getattr(unit.types, "close", None)  # of types that a C compiler keeps
     if close is not None:
         close()

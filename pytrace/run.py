@@ -7,7 +7,7 @@ import os
 import sys
 
 from pytrace.console import Stop, encode, report_rejection, say, show_warnings, use_colour, warning_texts
-from pytrace.frozen import frozen
+from pytrace.frozen import frozen, replace
 from pytrace.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def require_host() -> None:
 
 def run(line: CommandLine, request: Request, *, mode: str, no_features: frozenset[str], stages: frozenset[str]) -> int:
     """Compile and run a script. Gives the exit status."""
-    from pytrace.runtime.errors import RunError
+    from pytrace.runtime.errors import RunError, TooComplex
 
     if line.has("pid") or line.has("cmd"):
         require_host()
@@ -105,7 +105,12 @@ def run(line: CommandLine, request: Request, *, mode: str, no_features: frozense
             if not line.has("quiet"):
                 sys.stdout.write("No probes to attach\n")
             return 1
-        return start(line, image, mode=mode, pid=pid, child=child, stages=stages)
+        try:
+            return start(line, image, mode=mode, pid=pid, child=child, stages=stages)
+        except TooComplex:
+            if not _iterates(image) or isinstance(simpler := obtain(replace(how, callbacks=True)), int):
+                raise
+            return start(line, simpler, mode=mode, pid=pid, child=child, stages=stages)
     except RunError as error:
         require_host()  # a script from the cache is run without asking first
         say("".join(f"ERROR: {message}\n" for message in error.messages) + error.log)
@@ -126,6 +131,8 @@ class Compilation:
     stages: frozenset[str]
     pid: int | None
     child: Child | None
+    callbacks: bool = False
+    """Whether loops become functions of their own, for the kernel found the script too complex without."""
 
     @property
     def cacheable(self) -> bool:
@@ -158,6 +165,11 @@ class Compilation:
         ]
 
 
+def _iterates(image: Image) -> bool:
+    """Whether there are loops that the kernel checks round by round."""
+    return any(each.symbol == "bpf_iter_num_new" for program in image.programs for each in program.relocations)
+
+
 def obtain(how: Compilation) -> Image | int:
     """The image of a script, from the cache or compiled; an exit status if the script was rejected.
 
@@ -166,10 +178,10 @@ def obtain(how: Compilation) -> Image | int:
     from pytrace.cache import Cache, depend_on
 
     colour = use_colour()
-    wanted = not how.line.has("no-warnings")
+    wanted = not how.line.has("no-warnings") and not how.callbacks  # they were printed the first time
     cache = Cache() if how.cacheable else None
     key = cache.key(how.parts(colour)) if cache is not None else ""
-    if cache is not None and isinstance(found := cache.load(key), tuple):
+    if cache is not None and not how.callbacks and isinstance(found := cache.load(key), tuple):
         from pytrace.codegen.plain import from_plain
 
         general, placed, plain = found
@@ -189,7 +201,7 @@ def obtain(how: Compilation) -> Image | int:
     diagnostics = Diagnostics()
     try:
         compiled = compile_source(
-            how.request.source, options, diagnostics, inspect=_inspector(how.line, how.stages)
+            how.request.source, options, diagnostics, inspect=_inspector(how.line, how.stages), callbacks=how.callbacks
         )
     except CompileError as error:
         return report_rejection(error, warnings=wanted)

@@ -48,6 +48,10 @@ class RunError(Exception):
         self.log = log
 
 
+class TooComplex(RunError):
+    """The kernel gave up checking a program."""
+
+
 def error_text(number: int) -> str:
     """The text of an error number, positive or negative."""
     return "Operation not supported" if abs(number) == ENOTSUPP else os.strerror(abs(number))

@@ -8,12 +8,13 @@ import re
 from pytrace.codegen.image import ProgramImage
 from pytrace.kernel import bpf
 from pytrace.lazy import pattern
-from pytrace.runtime.errors import RunError
+from pytrace.runtime.errors import RunError, TooComplex
 
 __all__ = ["refusal"]
 
 _AT_INSN = pattern(r"^(\d+): \(", re.MULTILINE)
 _STACK = pattern(r"(combined )?stack size of|stack limit|invalid .*stack.* off=-(5[2-9]\d|[6-9]\d\d|\d{4,})")
+_TOO_COMPLEX = pattern(r"BPF program is too large|is too complex")
 _UNKNOWN_HELPER = pattern(r"(?:unknown func|program of this type cannot use helper|invalid func) (?:bpf_)?(\w+)#")
 
 
@@ -25,6 +26,7 @@ def refusal(program: ProgramImage, error: bpf.VerifierError, *, verbose: bool) -
         where = _script_place(program, error.log)
         return RunError(f"{where}helper {helper[1]} not allowed in probe", log=error.log if verbose else "")
     head = f"Error loading BPF program for {program.name}. Error code: -{number} ({error.strerror})."
+    kind = TooComplex if _TOO_COMPLEX.search(error.log) else RunError
     hints = []
     if _STACK.search(error.log):
         hints.append("HINT: The program needs too much stack. Try a lower on_stack_limit.")
@@ -33,8 +35,8 @@ def refusal(program: ProgramImage, error: bpf.VerifierError, *, verbose: bool) -
     else:
         hints.append(f"HINT: {_script_place(program, error.log)}{error.reason}")
     if verbose:
-        return RunError(head, log="".join(f"{hint}\n" for hint in hints) + f"Kernel error log: \n{error.log}\n")
-    return RunError(f"{head} Use -v for full kernel error log.", log="".join(f"{hint}\n" for hint in hints))
+        return kind(head, log="".join(f"{hint}\n" for hint in hints) + f"Kernel error log: \n{error.log}\n")
+    return kind(f"{head} Use -v for full kernel error log.", log="".join(f"{hint}\n" for hint in hints))
 
 
 def _script_place(program: ProgramImage, log: str) -> str:
