@@ -19,6 +19,7 @@ from tests.generate.scripts import KERNELS, Generated
 if TYPE_CHECKING:
     from pytrace.codegen import Features
     from pytrace.codegen.image import Image
+    from pytrace.semantics.program import Program
 
 __all__ = ["Outcome", "apart", "through", "warm"]
 
@@ -60,6 +61,8 @@ def through(script: Generated, *, run: bool = True) -> Outcome:
             options = Options(positional=script.positional, check_reads=script.check_reads)
             program = check(Source("stdin", script.text), options, Diagnostics())
             image = generate(program, features(script.kernel))
+            if not script.kernel:
+                image = _simplest(program, image)
         except CompileError as error:
             return Outcome("rejected", "\n".join(each.message for each in error.diagnostics.errors))
         try:
@@ -84,6 +87,22 @@ def features(kernel: str) -> Features | None:
     from pytrace.kernel.maps import possible_cpus
 
     return Features(cpus=possible_cpus(), **KERNELS[kernel]) if kernel else None  # type: ignore[arg-type]
+
+
+def _simplest(program: Program, image: Image) -> Image:
+    """The image, or as the command does it the one with loops as functions, if the kernel gives up checking it."""
+    from pytrace.codegen import generate
+    from pytrace.codegen.this_kernel import ThisKernel
+    from pytrace.runtime.errors import RunError, TooComplex
+    from pytrace.runtime.loading import SessionValues, load
+
+    try:
+        load(image, SessionValues.now()).close()
+    except TooComplex:
+        return generate(program, ThisKernel(callbacks=True))
+    except RunError:
+        pass  # for the caller to find, with the verifier's log
+    return image
 
 
 @cache
