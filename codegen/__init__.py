@@ -12,7 +12,7 @@ Read it along the way of the data:
 | `module.py`, `frame.py`; `builder.py`, `arithmetic.py` | the text of the whole, of a function; of an instruction |
 | `prologue.py` | how a program finds its scratch memory |
 | `llvm.py` | text to object file |
-| `elf.py`, `link.py`, `btf_out.py` | object file to programs |
+| `link.py`, `session.py`, `btf_out.py` | object file to programs; entry and return as one; their types |
 | `disasm.py` | bytecode to text |
 | `native/` | from record layouts to code for this processor that formats records |
 

@@ -136,11 +136,11 @@ def test_an_edited_block_keeps_its_maps_when_they_fit(enter: Enter):
         'begin { @a = 1; @b["one"] = 2 }', ":edit 1", "begin { @c = 3 }", "@a", ":edit 1", 'begin { @a = "text" }',
         "@a", "@b",
     )
-    assert out.splitlines()[2:4] == ["[1] ○ ran 1 probe in N ms", "@a: 1"]
-    assert out.splitlines()[5:] == [
-        "[1] @a starts anew: its type has changed", "[1] ○ ran 1 probe in N ms", "@a: text", "@b[one]: 2", "",
-    ][: len(out.splitlines()) - 5]
-    assert "@b[" in out
+    assert out.splitlines() == [
+        "[1] ○ ran 1 probe in N ms", "the next block replaces [1]", "[1] ○ ran 1 probe in N ms", "@a: 1",
+        "the next block replaces [1]", "[1] @a starts anew: its type has changed", "[1] ○ ran 1 probe in N ms",
+        "@a: text", "@b[one]: 2",
+    ]
 
 
 def test_a_map_that_others_use_keeps_its_type(enter: Enter):
