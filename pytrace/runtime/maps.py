@@ -8,22 +8,25 @@ kernel keeps a copy for each CPU, the copies are folded here.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 from pytrace.codegen.image import MapImage, ScriptMap
-from pytrace.frozen import record
+from pytrace.frozen import frozen, record
 from pytrace.hints import Any
 from pytrace.kernel import bpf
-from pytrace.output.contents import Contents, aggregation_of
+from pytrace.output.contents import Contents, aggregation_of, is_plain
 from pytrace.output.values import decoder, scalar_code
 from pytrace.runtime.loading import Loaded
 from pytrace.semantics.types import I64, U64, Aggregate, Record, Stack, frames_within, size_of
 
-__all__ = ["STATS", "MapStore"]
+__all__ = ["STATS", "Column", "LinesOf", "MapStore"]
 
 STATS = Record((("count", U64), ("average", I64), ("total", I64)))
 """How a value of `stats` is printed where it stands alone."""
 
+MANY = 1 << 15
+"""Entries from which machine code pays."""
 _FIRST = bytes(4)
 _EXIST = 2
 """BPF_EXIST: only change an element that is there."""
@@ -32,6 +35,9 @@ _WORD = 8
 
 def _words(size: int) -> int:
     return (size + _WORD - 1) // _WORD * _WORD
+
+
+Buffer = bytes | bytearray | memoryview
 
 
 @record
@@ -76,10 +82,53 @@ class _Store:
         return self.map.key is None
 
 
+@frozen
+class Column:
+    """What one of the hashes behind a map held: so many keys and values, each packed."""
+
+    key_size: int
+    keys: bytearray
+    values: bytearray
+    count: int
+
+
+LinesOf = Callable[[ScriptMap, Sequence[Column], int, int], Callable[[int], Iterator[bytes]] | None]
+"""From a map, what it held, the copies of each value and the bytes of all of them to what `Contents` has as `lines`."""
+
+
+class _Later(Sequence[tuple[bytes, Any]]):
+    """So many entries, made when they are asked for."""
+
+    def __init__(self, count: int, make: Callable[[], list[tuple[bytes, Any]]]) -> None:
+        self._count = count
+        self._make = make
+
+    @cached_property
+    def _items(self) -> list[tuple[bytes, Any]]:
+        return self._make()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._items[index]
+
+
+def _column(store: _Store, fd: int, key_size: int) -> Column:
+    keys, values, total = bytearray(), bytearray(), 0
+    for some_keys, some_values, count in bpf.map_batches(fd, key_size, store.stored):
+        keys += some_keys
+        values += some_values
+        total += count
+    return Column(key_size, keys, values, total)
+
+
 class MapStore:
     def __init__(self, loaded: Loaded) -> None:
         self.structs = loaded.image.structs
         images = {image.symbol: image for image in loaded.image.maps}
+        self.lines_of: LinesOf | None = None
+        """Gives large maps their lines."""
         self._stores: dict[str, _Store] = {}
         for map_ in loaded.image.script_maps:
             image = images.get(map_.symbol)
@@ -112,16 +161,16 @@ class MapStore:
         """What all maps hold, by the bytes of their names; only those that hold something."""
         for name in sorted(self._stores, key=lambda name: name.encode("latin-1")):
             contents = self.contents(name)
-            if contents.items:
+            if len(contents.items):
                 yield contents
 
     def contents(self, name: str, *, default: bool = False) -> Contents:
         """What a map holds. With `default` a scalar map that holds nothing gives its zero value, unless that is a
         table."""
         store = self._stores[name]
-        map_ = store.map
-        items = self._scalar(store, default) if store.scalar else self._keyed(store)
-        return Contents(name, map_.key, map_.value, items)
+        if not store.scalar:
+            return self._keyed(store)
+        return Contents(name, None, store.map.value, self._scalar(store, default))
 
     def _scalar(self, store: _Store, default: bool) -> list[tuple[bytes, Any]]:
         data = bpf.map_lookup(store.fd, _FIRST, store.stored) or bytes(store.stored)
@@ -136,44 +185,61 @@ class MapStore:
         return [(b"", self._value(store, data, 0))]
 
     @staticmethod
-    def _copies(store: _Store, data: bytes | memoryview, at: int) -> list[memoryview]:
+    def _copies(store: _Store, data: Buffer, at: int) -> list[memoryview]:
         view, stride = memoryview(data), store.stride
         return [view[at + n * stride : at + (n + 1) * stride] for n in range(store.copies)]
 
-    def _value(self, store: _Store, data: bytes | memoryview, at: int) -> Any:
+    def _value(self, store: _Store, data: Buffer, at: int) -> Any:
         """The value of the element that starts at an offset."""
         type_ = store.map.value
         if isinstance(type_, Aggregate):
             return aggregation_of(type_).fold(type_, self._copies(store, data, at))
         return decoder(type_, self.structs)(data, at)
 
-    def _keyed(self, store: _Store) -> Sequence[tuple[bytes, Any]]:
-        """The entries of all hashes. Short keys have fewer bytes than their type."""
-        items: list[tuple[bytes, Any]] = []
-        for fd, key_size in store.hashes:
-            items += self._entries(store, fd, key_size)
-        return items
-
-    def _entries(self, store: _Store, fd: int, key_size: int) -> list[tuple[bytes, Any]]:
-        items: list[tuple[bytes, Any]] = []
+    def _keyed(self, store: _Store) -> Contents:
+        """What all hashes hold. Short keys have fewer bytes than their type."""
+        map_ = store.map
+        name, key, value = map_.name, map_.key, map_.value
+        if self.lines_of is None or not is_plain(value):
+            return Contents(name, key, value, list(self._items(store)))
         try:
-            for keys, values, count in bpf.map_batches(fd, key_size, store.stored):
-                packed = bytes(keys)
-                cut = [packed[n : n + key_size] for n in range(0, count * key_size, key_size)]
-                items += zip(cut, self._values(store, values, count), strict=True)
+            columns = [_column(store, *hash_) for hash_ in store.hashes]
         except bpf.BpfError:  # a kernel without batches
-            pairs = bpf.map_items(fd, key_size, store.stored)
-            items = [(key, self._value(store, data, 0)) for key, data in pairs]
-        return items
+            return Contents(name, key, value, list(self._items(store)))
 
-    def _values(self, store: _Store, values: memoryview, count: int) -> list[Any]:
-        """The values of a batch; those of common types all at once."""
+        def make() -> list[tuple[bytes, Any]]:
+            return [item for c in columns for item in self._decoded(store, c.key_size, c.keys, c.values, c.count)]
+
+        later = _Later(sum(column.count for column in columns), make)
+        if len(later) >= MANY and (lines := self.lines_of(map_, columns, store.copies, store.stored)) is not None:
+            return Contents(name, key, value, later, lines)
+        return Contents(name, key, value, make())
+
+    def _items(self, store: _Store) -> Iterator[tuple[bytes, Any]]:
+        """The entries of all hashes."""
+        for fd, key_size in store.hashes:
+            try:
+                for keys, values, count in bpf.map_batches(fd, key_size, store.stored):
+                    yield from self._decoded(store, key_size, keys, values, count)
+            except bpf.BpfError:  # a kernel without batches
+                for key, data in bpf.map_items(fd, key_size, store.stored):
+                    yield key, self._value(store, data, 0)
+
+    def _decoded(
+        self, store: _Store, key_size: int, keys: Buffer, values: Buffer, count: int
+    ) -> Iterator[tuple[bytes, Any]]:
+        packed = bytes(keys)
+        cut = [packed[n : n + key_size] for n in range(0, count * key_size, key_size)]
+        return zip(cut, self._values(store, values, count), strict=True)
+
+    def _values(self, store: _Store, values: Buffer, count: int) -> list[Any]:
+        """The values of so many elements; those of common types all at once."""
         type_, copies = store.map.value, store.copies
         if isinstance(type_, Aggregate):
             if type_.name in ("count", "sum") and store.stride == _WORD:
                 from pytrace.aggregations.aggregation import wrap
 
-                words, signed = values.cast("Q"), type_.as_int.signed
+                words, signed = memoryview(values).cast("Q"), type_.as_int.signed
                 sums = map(sum, zip(*[words[n::copies] for n in range(copies)], strict=True))
                 return [wrap(total, signed) for total in sums]
         elif (code := scalar_code(type_)) and size_of(type_) == store.stored:
