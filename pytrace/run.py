@@ -106,7 +106,13 @@ def run(line: CommandLine, request: Request, *, mode: str, no_features: frozense
                 sys.stdout.write("No probes to attach\n")
             return 1
         try:
-            return start(line, image, mode=mode, pid=pid, child=child, stages=stages)
+            status = start(line, image, mode=mode, pid=pid, child=child, stages=stages)
+            if how.cacheable and "pytrace.compiler" not in sys.modules:
+                from pytrace import bundle
+                from pytrace.cache import Cache
+
+                bundle.keep(Cache())
+            return status
         except TooComplex:
             if not _iterates(image) or isinstance(simpler := obtain(replace(how, callbacks=True)), int):
                 raise
