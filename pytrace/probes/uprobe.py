@@ -132,6 +132,7 @@ class Uprobe(Provider):
     filtered_by_pid = True
     attach_pass = 2
     listed = "user"
+    listed_parts = 3
     returns: ClassVar[bool] = False
 
     # --- spelling -------------------------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ class Usdt(Provider):
     filtered_by_pid = True
     attach_pass = 2
     listed = "user"
+    listed_parts = 3
 
     def parse(self, spec: Spec, diagnostics: Diagnostics) -> Spec | None:
         if len(spec.parts) not in (1, 2, 3):
