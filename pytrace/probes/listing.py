@@ -57,7 +57,7 @@ def _probes(pattern: str, host: Host, verbose: bool) -> Iterator[tuple[str, list
     from pytrace.semantics.attach_points import WordError, split_word
 
     if pattern == "*":
-        for provider in _listed(user=False):
+        for provider in _listed(user=host.pid is not None):
             yield from provider.listing(None, host, verbose)
         return
     try:
@@ -70,8 +70,8 @@ def _probes(pattern: str, host: Host, verbose: bool) -> Iterator[tuple[str, list
         # An empty last part is one still to be written.
         parts[-1] = parts[-1] or "*"
     else:
-        # One word is looked for in what every provider of the kernel lists.
-        providers, parts = _listed(user=False), [first]
+        # One word is looked for in what every provider lists.
+        providers, parts = _listed(user=host.pid is not None), [first]
     for provider in providers:
         if len(parts) <= provider.listed_parts:
             yield from provider.listing(_spec(provider, pattern, parts), host, verbose)

@@ -162,6 +162,8 @@ class Host(Protocol):
     no_features: frozenset[str]
     traceable_functions: str | None
     debug_folders: tuple[str, ...]
+    undescribed: dict[str, None]
+    """Files whose functions were to be listed with their parameters, and that have no debug information."""
 
     @property
     def types(self) -> TypeTable:

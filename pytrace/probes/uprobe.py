@@ -273,5 +273,8 @@ class Uretprobe(Uprobe):
     listed = "named"
     returns = True
 
+    def argument_lines(self, target: Target, host: Host) -> list[str]:
+        return []
+
 
 PROVIDERS: tuple[Provider, ...] = (Uprobe(), Uretprobe())
