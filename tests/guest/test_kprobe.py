@@ -33,7 +33,7 @@ def test_two_threads(traced):
 def test_entry_and_return_of_a_call_are_a_pair(traced):
     done = traced(
         f"kprobe:vfs_read {READS} {{ @start[tid] = nsecs; }}"
-        " kretprobe:vfs_read /@start[tid]/ { @[retval, nsecs > @start[tid]] = count(); delete(@start, tid); }"
+        " kretprobe:vfs_read /@start[tid]/ { @[retval, nsecs > @start[tid]] = count(); $gone = delete(@start, tid); }"
     )
     done.counted(f"@[512, true]: {SIZE}")
 

@@ -25,7 +25,7 @@ def test_each_runs_its_own_block(traced, flags, spec):
     done = traced(
         f"kprobe:{spec} {READS} {{ $v = arg2; @entry[func, probe, probetype, $v, ctx.dx] = count(); @start[tid] = 1; }}"
         f" kretprobe:{spec} {RETURNS}"
-        " { $v = @start[tid]; @return[func, probe, probetype, $v, retval] = count(); delete(@start, tid); }",
+        " { $v = @start[tid]; @return[func, probe, probetype, $v, retval] = count(); $gone = delete(@start, tid); }",
         *flags, threads=2,
     )
     done.counted(
