@@ -265,6 +265,8 @@ def btf_info(fd: int) -> tuple[int, str, bool, bytes]:
     first = _info(fd, bytearray(struct.pack("<QIIQII", 0, 0, 0, 0, 0, 0)))
     size, id_, length = struct.unpack_from("<II", first, 8) + struct.unpack_from("<I", first, 24)
     data, name = bytearray(size), bytearray(length + 1)
-    ask = bytearray(struct.pack("<QIIQII", address_of_buffer(data), size, 0, address_of_buffer(name), length + 1, 0))
+    # Programs' types have no name. To ask for one is an error before Linux 5.11, which names none.
+    wanted = (address_of_buffer(name), len(name)) if length else (0, 0)
+    ask = bytearray(struct.pack("<QIIQII", address_of_buffer(data), size, 0, *wanted, 0))
     _info(fd, ask)
     return id_, _name(bytes(name)), bool(struct.unpack_from("<I", ask, 28)[0]), bytes(data)

@@ -132,6 +132,7 @@ class Uprobe(Provider):
     filtered_by_pid = True
     attach_pass = 2
     listed = "user"
+    listed_parts = 3
     returns: ClassVar[bool] = False
 
     # --- spelling -------------------------------------------------------------------------------------------------
@@ -271,6 +272,9 @@ class Uretprobe(Uprobe):
     name = "uretprobe"
     listed = "named"
     returns = True
+
+    def argument_lines(self, target: Target, host: Host) -> list[str]:
+        return []
 
 
 PROVIDERS: tuple[Provider, ...] = (Uprobe(), Uretprobe())

@@ -57,6 +57,7 @@ class Usdt(Provider):
     filtered_by_pid = True
     attach_pass = 2
     listed = "user"
+    listed_parts = 3
 
     def parse(self, spec: Spec, diagnostics: Diagnostics) -> Spec | None:
         if len(spec.parts) not in (1, 2, 3):
@@ -134,11 +135,9 @@ class Usdt(Provider):
         return (native(target.text("path")),)
 
     def listing(self, pattern: Spec | None, host: Host, verbose: bool) -> Iterator[tuple[str, list[str]]]:
-        parts = pattern.parts if pattern is not None else ()
+        parts = pattern.parts if pattern is not None else ("*",)
         if len(parts) < 2:
-            parts = (("*", *parts) if host.pid is not None else (*parts, "*")) if parts else ()
-        if not parts:
-            return
+            parts = ("*", *parts) if host.pid is not None else (*parts, "*")
         namespace = parts[1] if len(parts) > 2 else "*"
         for binary in find_binaries(parts[0], host.pid):
             targets = self._targets(binary.path, namespace, parts[-1], host, "")

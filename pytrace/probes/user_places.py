@@ -284,6 +284,8 @@ def argument_lines(target: Target, host: Host) -> list[str]:
     try:
         with careful(target.text("path")):
             info, function = _function_entry(target, host)
+            if info is None:
+                host.undescribed[target.text("path")] = None
             if info is None or function is None:
                 return []
             return [f"{type_text(referenced(each))} {name_of(each)}" for each in info.parameters(function)]
@@ -298,11 +300,10 @@ def listing(
     provider: Provider, pattern: Spec | None, host: Host, verbose: bool
 ) -> Iterator[tuple[str, list[str]]]:
     """Functions of the files that a pattern names."""
-    parts = pattern.parts if pattern is not None else ()
+    parts = pattern.parts if pattern is not None else ("*",)
     if len(parts) == 1 and host.pid is not None:
-        parts = (f"/proc/{host.pid}/exe", *parts)
-    if not parts:
-        return
+        # Of a process, all files that it maps.
+        parts = ("*", *parts)
     function = parts[-1] if len(parts) > 1 else "*"
     found = [Binary(parts[0])] if is_member(parts[0]) else find_binaries(parts[0], host.pid)
     for binary in found:
