@@ -12,6 +12,7 @@
 | `maps.py`, `map_calls.py`, `percpu.py` | maps of the script |
 | `records.py` | records for user space |
 | `statements.py`, `loops.py` | statements |
+| `stacks.py` | stacks that a program takes at several places |
 | `unwind.py` | stacks by unwind tables |
 """
 
