@@ -147,6 +147,9 @@ class Base(ABC):
     # memory
 
     @abstractmethod
+    def kept(self, type_: Type) -> Value | None: ...
+
+    @abstractmethod
     def scratch(self, size: int, align: int = 8) -> Value: ...
 
     @abstractmethod

@@ -45,6 +45,34 @@ def open_elf(path: str) -> Elf | None:
         return None
 
 
+def in_archive(path: str) -> dict[str, str | int]:
+    """What a target in a member of an archive is marked with: the archive, and where in it the member starts."""
+    if not is_member(path):
+        return {}
+    inside = member(path)
+    return {"archive": shown(inside.file), "start": inside.start}
+
+
+def check_member(provider: Provider, spec: Spec, target: str, diagnostics: Diagnostics) -> list[Spec]:
+    """The spec, if its file is a member of an archive that can be probed. Its name may not be a pattern."""
+    reason = "patterns are not possible for archives"
+    if not has_wildcard(target):
+        try:
+            member(target)
+            if open_elf(target) is not None:
+                values: dict[str, str | int] = dict(spec.data)
+                return [spec.with_data(**values | {"path": target, "several": 0})]
+            reason = "it is not an ELF file"
+        except OSError as error:
+            reason = error.strerror or str(error)
+        except ArchiveError as error:
+            reason = str(error)
+    diagnostics.error(
+        spec.span, f"{provider.name} target file '{target}' does not exist or is not executable", hints=[reason]
+    )
+    return []
+
+
 @lru_cache(maxsize=16)
 def _functions(elf: Elf) -> dict[str, ElfSymbol]:
     from pytrace.kernel.debug_files import all_functions
@@ -121,10 +149,7 @@ class _Maker:
     diagnostics: Diagnostics
 
     def target(self, path: str, name: str, place: int, error: str = "", **more: str | int) -> Target:
-        data: dict[str, str | int] = {"path": path, "place": place, **more}
-        if is_member(path):
-            inside = member(path)
-            data |= {"archive": shown(inside.file), "start": inside.start}
+        data: dict[str, str | int] = {"path": path, "place": place, **more, **in_archive(path)}
         if error:
             data["error"] = error
         if self.host.has_feature("uprobe_multi"):
