@@ -234,11 +234,11 @@ class _Maker:
 
     def source_line(self) -> list[Target]:
         """The first instruction of a source line."""
-        from pytrace.probes.debug_info import Damaged, NoPlace, careful, debug_info
+        from pytrace.probes.debug_info import Damaged, NoPlace, careful
 
         spec = self.spec
         path = spec.string("path")
-        info = debug_info(native(path), self.host.debug_folders)
+        info = _debug_info(path, self.host)
         if info is None:
             message = f"No DWARF debug info found for '{path}', cannot attach by source code location."
             self.diagnostics.error(spec.span, message)
@@ -270,12 +270,19 @@ def in_instruction(path: str, symbol: ElfSymbol, offset: int) -> bool:
 # --- parameters ---------------------------------------------------------------------------------------------------
 
 
-def _function_entry(target: Target, host: Host) -> tuple[DebugInfo | None, DIE | None]:
-    """The debug information of a target's file, and its entry for the function that starts at the target."""
+def _debug_info(path: str, host: Host) -> DebugInfo | None:
     from pytrace.probes.debug_info import debug_info
 
+    if not is_member(path):
+        return debug_info(native(path), host.debug_folders)
+    inside = member(path)
+    return debug_info(inside.file, host.debug_folders, inside.start, inside.size)
+
+
+def _function_entry(target: Target, host: Host) -> tuple[DebugInfo | None, DIE | None]:
+    """The debug information of a target's file, and its entry for the function that starts at the target."""
     path = target.text("path")
-    info = debug_info(native(path), host.debug_folders)
+    info = _debug_info(path, host)
     elf = open_elf(path)
     address = elf.address_of(target.number("place")) if elf is not None else None
     return info, info.function(address) if info is not None and address is not None else None
