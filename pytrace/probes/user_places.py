@@ -215,17 +215,25 @@ class _Maker:
         return self.target(path, str(address), place or 0, error, address=address)
 
     def demangled(self, path: str, pattern: str) -> list[Target]:
-        """C++ functions by their demangled name, in the order of that; names that are not mangled stand for themselves.
-        Without parentheses in the pattern, parameters do not count."""
+        """Functions of C++ and Rust by their demangled name, in the order of that; names that are not mangled stand for
+        themselves. Without parentheses in the pattern parameters do not count, nor do Rust's generic arguments without
+        angle brackets."""
         from pytrace.kernel.demangle import demangle
+        from pytrace.kernel.rust_names import without_generics
 
         matches = matcher(pattern)
-        full = "(" in pattern
+        full, generic = "(" in pattern, "<" in pattern
         found = []
+
+        def counting(text: str, name: str) -> str:
+            """As much of a readable name as counts."""
+            if not name.startswith("_R"):
+                return text if full else text.partition("(")[0]
+            return text if generic else without_generics(text)
+
         for name, symbol in functions(path).items():
             text = demangle(name)
-            shown_name = text or name
-            if matches(shown_name if full else shown_name.partition("(")[0]) and ".part." not in name:
+            if matches(counting(text or name, name)) and ".part." not in name:
                 found.append((f'cpp:"{text}"' if text else f"cpp:{name}", name, symbol))
         return [
             self.symbol(path, name, symbol, checked=False, prefix="cpp:", listed=text)

@@ -129,8 +129,9 @@ time.sleep(1)  # its symbols are read as long as it lives
 """
 
 PROBED = """
-#define NOTE "990: nop\\n.pushsection .note.stapsdt,\\"\\",\\"note\\"\\n.balign 4\\n.4byte 8, 994f-993f, 3\\n" \\
-    ".asciz \\"stapsdt\\"\\n993: .8byte 990b, 0, 0\\n.asciz \\"lib\\"\\n.asciz \\"called\\"\\n.asciz \\"-4@%0\\"\\n994:\\n" \\
+#define NOTE "990: nop\\n.pushsection .note.stapsdt,\\"\\",\\"note\\"\\n.balign 4\\n" \\
+    ".4byte 8, 994f-993f, 3\\n.asciz \\"stapsdt\\"\\n993: .8byte 990b, 0, 0\\n" \\
+    ".asciz \\"lib\\"\\n.asciz \\"called\\"\\n.asciz \\"-4@%0\\"\\n994:\\n" \\
     ".balign 4\\n.popsection"
 int called(int number) { __asm__ volatile(NOTE : : "r"(number)); return number; }
 """
@@ -153,7 +154,8 @@ def test_static_probes_parameters_and_frames(pytrace: Pytrace, tmp_path: Path):
     script.write_text(CALLER)
     target = f"{path}!/{NAME}"
     program = (
-        f"uprobe:{target}:called {{ @p = sum(args.number); print((ustack(1), usym(reg(\"ip\")))); print(ustack(perf, 1)); }}"
+        f"uprobe:{target}:called {{ @p = sum(args.number); print((ustack(1), usym(reg(\"ip\")))); "
+        "print(ustack(perf, 1)); }"
         f" usdt:{target}:lib:called {{ @s = sum((int32)arg0); @at[probe] = count(); }}"
     )
     command = f"{sys.executable} {script} {path} {found.start} {elf.file_offset(symbol.address)}"
