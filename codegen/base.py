@@ -12,6 +12,7 @@
 | `maps.py`, `map_calls.py`, `percpu.py` | maps of the script |
 | `records.py` | records for user space |
 | `statements.py`, `loops.py` | statements |
+| `stacks.py` | stacks that a program takes at several places |
 | `unwind.py` | stacks by unwind tables |
 """
 
@@ -144,6 +145,9 @@ class Base(ABC):
     def zero_variable(self, var: core.Var) -> None: ...
 
     # memory
+
+    @abstractmethod
+    def kept(self, type_: Type) -> Value | None: ...
 
     @abstractmethod
     def scratch(self, size: int, align: int = 8) -> Value: ...

@@ -12,6 +12,7 @@ from pytrace.codegen.loops import Loops, callback_loops
 from pytrace.codegen.module import Module
 from pytrace.codegen.plan import BUDGETS, Budget, make_plan
 from pytrace.codegen.prologue import SETS, Layout, prologue, with_releases
+from pytrace.codegen.stacks import Stacks
 from pytrace.codegen.unwind import Unwinding
 from pytrace.codegen.visit import nodes
 from pytrace.frozen import frozen
@@ -36,7 +37,7 @@ class Made:
     scratch: MapImage | None
 
 
-class Function(Loops, Unwinding):
+class Function(Loops, Stacks, Unwinding):
     def program(self) -> None:
         """The whole program."""
         self.begin()
@@ -50,6 +51,7 @@ class Function(Loops, Unwinding):
         if len(self.b.lines) > started:
             self.frame.prologue = len(self.b.lines)
             self.b.place(self.b.block("start"))
+        self.keep_stacks()
         if self.predicate() is None:
             self.start_variables(None)
         self.block(self.probe.body)

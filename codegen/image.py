@@ -12,9 +12,10 @@ from pytrace.probes.provider import Target
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.types import Enum, Struct, StructDef, Type
 
-SESSION_VALUES = ("start", "tai_offset", "child_pid")
+SESSION_VALUES = ("start", "tai_offset", "child_pid", "stack_depth")
 """The u64 fields of the map `session`, in order, which the session fills in before it loads the programs: boot-clock
-nanoseconds at the start, what to add to the boot clock to get TAI, the pid of the -c child (or 0)."""
+nanoseconds at the start, what to add to the boot clock to get TAI, the pid of the -c child (or 0), the most frames that
+the kernel gives of a stack."""
 
 
 URGENT_HEADER = 16

@@ -39,9 +39,9 @@ def _check_argument(site: CallSite, t: Typer) -> core.Expr:
     index = int(site.name[3:])
     arguments = t.context.arguments
     if index < len(arguments):
+        if arguments[index].error:
+            return t.error(site.span, f"{site.name} of {t.targets[0].name} cannot be read: {arguments[index].error}")
         return _value(arguments[index], site)
-    if t.context.arguments_error:
-        return t.error(site.span, t.context.arguments_error)
     if arguments and provider(t) != "usdt":
         return t.error(site.span, f"{registers().arch} doesn't support {site.name}")
     if arguments:

@@ -91,7 +91,7 @@ class ContextField:
     Arguments of user-space static probes are not always in the context: with `displacement` the 8 bytes at `offset`,
     plus `displacement`, plus `scale` times the 8 bytes at `index` (if that is not None) are a user address at which
     `size` bytes are read; with `constant` the value is that number. `stored` is what is read there, to be converted to
-    `type`; None if they are the same.
+    `type`; None if they are the same. `error` says why the value cannot be read.
     """
 
     name: str
@@ -108,6 +108,7 @@ class ContextField:
     index: int | None = None
     scale: int = 1
     constant: int | None = None
+    error: str = ""
 
 
 @frozen
@@ -131,7 +132,6 @@ class ProbeContext:
     args_printable: bool = False
     refused: frozenset[str] = frozenset()
     arguments: tuple[ContextField, ...] = ()
-    arguments_error: str = ""
     retval: ContextField | None = None
     retval_error: str = ""
     registers: int | None = None
