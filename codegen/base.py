@@ -9,9 +9,10 @@
 | `context.py` | the probe's context, targets, reads of kernel and user memory |
 | `expressions.py` | scalar values |
 | `aggregates.py`, `compare.py` | values in memory; their equality |
-| `maps.py`, `map_calls.py`, `percpu.py` | maps of the script |
+| `maps.py`, `map_calls.py`, `percpu.py` | maps of the script, as `storage.py` lays them out |
 | `records.py` | records for user space |
 | `statements.py`, `loops.py` | statements |
+| `tables.py` | walks through maps |
 | `unwind.py` | stacks by unwind tables |
 """
 

@@ -8,10 +8,11 @@ from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import Value
 from pytrace.codegen.frame import Frame, Scratch
 from pytrace.codegen.image import MapImage
-from pytrace.codegen.loops import Loops, callback_loops
+from pytrace.codegen.loops import callback_loops
 from pytrace.codegen.module import Module
 from pytrace.codegen.plan import BUDGETS, Budget, make_plan
 from pytrace.codegen.prologue import SETS, Layout, prologue, with_releases
+from pytrace.codegen.tables import Tables
 from pytrace.codegen.unwind import Unwinding
 from pytrace.codegen.visit import nodes
 from pytrace.frozen import frozen
@@ -36,7 +37,7 @@ class Made:
     scratch: MapImage | None
 
 
-class Function(Loops, Unwinding):
+class Function(Tables, Unwinding):
     def program(self) -> None:
         """The whole program."""
         self.begin()

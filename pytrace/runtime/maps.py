@@ -1,8 +1,8 @@
 """The script's maps as user space reads and changes them.
 
-How they are stored is decided in `codegen/maps.py`: a scalar map without aggregation is an array of one cell, whose
-last word says whether it was written; other scalar maps are arrays of one element; keyed ones are hashes. Where the
-kernel keeps a copy for each CPU, the copies are folded here.
+How they are stored is decided in `codegen/storage.py`: a scalar map without aggregation is an array of one cell, whose
+last word says whether it was written; other scalar maps are arrays of one element; keyed ones are hashes, and so are
+those whose values are in parts. Where the kernel keeps a copy for each CPU, the copies are folded here.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ class _Store:
 
     @property
     def scalar(self) -> bool:
-        return self.map.key is None
+        """Whether the map is one element of an array."""
+        return self.map.key is None and not self.map.by_cpu
 
 
 class MapStore:
@@ -149,10 +150,22 @@ class MapStore:
 
     def _keyed(self, store: _Store) -> Sequence[tuple[bytes, Any]]:
         """The entries of all hashes. Short keys have fewer bytes than their type."""
+        if store.map.by_cpu:
+            return self._put_together(store)
         items: list[tuple[bytes, Any]] = []
         for fd, key_size in store.hashes:
             items += self._entries(store, fd, key_size)
         return items
+
+    def _put_together(self, store: _Store) -> list[tuple[bytes, Any]]:
+        """The entries of a map whose values are in parts, for each CPU apart."""
+        found: dict[bytes, list[memoryview]] = {}
+        type_, size = store.map.value, size_of(store.map.key) if store.map.key is not None else 0
+        assert isinstance(type_, Aggregate)
+        for key, data in bpf.map_items(store.fd, store.image.key_size, store.stored):
+            found.setdefault(key[:size], []).extend(self._copies(store, data, 0))
+        fold = aggregation_of(type_).fold
+        return [(key, fold(type_, copies)) for key, copies in found.items()]
 
     def _entries(self, store: _Store, fd: int, key_size: int) -> list[tuple[bytes, Any]]:
         items: list[tuple[bytes, Any]] = []
