@@ -79,6 +79,12 @@ class _Programs:
             for node in nodes(probe.body)
             if isinstance(node, core.MapCall) and node.name == "delete"
         }
+        self.module.exits = any(
+            isinstance(node, core.Emit) and node.kind == "exit"
+            for probe in program.probes
+            if probe.targets[0].provider != "end"
+            for node in nodes(probe.body)
+        )
         self.module.split = split_maps(program)
         self.updaters = exclusive_maps(program)
         self.levels = {probe.order: 0 for probe in program.probes}

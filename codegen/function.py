@@ -37,11 +37,17 @@ class Made:
     scratch: MapImage | None
 
 
+OWN = frozenset({"begin", "end", "self", "test", "bench", "iter"})
+"""Providers whose programs are run by us, not by events: they run after `exit()` too."""
+
+
 class Function(Tables, Unwinding):
     def program(self) -> None:
         """The whole program."""
         self.begin()
         started = len(self.b.lines)
+        if self.module.exits and self.probe.targets[0].provider not in OWN:
+            self.only_before_exit()
         if self.module.one_at_a_time:
             self.only_one()
         if self.probe.targets[0].number("shared"):
