@@ -37,7 +37,7 @@ class Maps(Comparison):
             return cell
         with self.strictly():
             if not is_raw_text(key):
-                return self.place(key)
+                return self.cleaned(key)
             at = self.temporary(key.type)
             self.store(key, at)
             return at
@@ -48,6 +48,7 @@ class Maps(Comparison):
             size = size_of(key.type)
             with self.strictly():
                 self.store(key, at)
+                self.clean(key.type, at)
             self.zero(self.b.gep(at, size), part_at(map_.key) - size)
 
     def located_part(self, map_: core.Map, key: core.Expr | None, part: Value) -> Located:
