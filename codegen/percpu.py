@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from pytrace.aggregations import AGGREGATIONS
 from pytrace.aggregations.aggregation import Step
 from pytrace.codegen.emitter import ANYWHERE, Value
+from pytrace.codegen.image import part_at
 from pytrace.codegen.maps import NOEXIST, Located, Maps
+from pytrace.codegen.storage import by_cpu
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Aggregate
 
@@ -18,8 +20,10 @@ class CopiesOf:
     """The copies of one value (`aggregations.aggregation.Copies`). Where the kernel cannot look at other CPUs, only
     the current CPU's is seen."""
 
-    def __init__(self, emitter: PerCpu, at: Located) -> None:
+    def __init__(self, emitter: PerCpu, at: Located, cpu_at: int = 0) -> None:
         self.emitter, self.at = emitter, at
+        self.cpu_at = cpu_at
+        """Where in the key the number of the CPU is; 0 if it is not there, and the map a per-CPU one."""
 
     def fold(self, initial: Sequence[Value], step: Step) -> Sequence[Value]:
         e = self.emitter
@@ -38,6 +42,15 @@ class CopiesOf:
     def each(self, body: Callable[[Value], None]) -> None:
         """Runs `body` with a pointer to each copy that there is."""
         e, at = self.emitter, self.at
+        if self.cpu_at:
+
+            def look_up(cpu: Value) -> None:
+                e.b.store(e.b.trunc(cpu, "i32"), at.key, self.cpu_at)
+                copy = e.find(at)
+                e.when(e.b.xor(e.b.is_null(copy), 1), lambda: body(copy))
+
+            e.count_to(e.features.cpus, e.features.cpus, look_up)
+            return
         if not e.features.lookup_percpu:
             copy = e.find(at)
             e.when(e.b.xor(e.b.is_null(copy), 1), lambda: body(copy))
@@ -56,11 +69,12 @@ class PerCpu(Maps):
         map_, type_ = stmt.map, stmt.map.value
         assert isinstance(type_, Aggregate)
         aggregation = AGGREGATIONS[type_.name]
-        args = [self.eval64(arg) for arg in stmt.args]
-        b, at = self.b, self.located(map_, stmt.key)
+        part, args = aggregation.prepare(self, type_, [self.eval64(arg) for arg in stmt.args])
+        b, apart = self.b, by_cpu(map_, self.features.cpus)
+        at = self.located_part(map_, stmt.key, part or self.const(0)) if apart else self.located(map_, stmt.key)
         found = self.find(at)
         done = b.block("done")
-        if map_.key is not None:
+        if map_.key is not None or apart:
             lookup, make, update = b.current, b.block("make"), b.block("update")
             b.cond_br(b.is_null(found), make, update)
             b.place(make)
@@ -84,7 +98,7 @@ class PerCpu(Maps):
         b.place(done)
 
     def copies(self, map_: core.Map, at: Located) -> CopiesOf:
-        return CopiesOf(self, at)
+        return CopiesOf(self, at, part_at(map_.key) + 4 if by_cpu(map_, self.features.cpus) else 0)
 
     def reduced(self, map_: core.Map, at: Located) -> Value:
         """A castable aggregation as an integer (i64)."""

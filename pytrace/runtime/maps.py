@@ -1,8 +1,8 @@
 """The script's maps as user space reads and changes them.
 
-How they are stored is decided in `codegen/maps.py`: a scalar map without aggregation is an array of one cell, whose
-last word says whether it was written; other scalar maps are arrays of one element; keyed ones are hashes. Where the
-kernel keeps a copy for each CPU, the copies are folded here.
+How they are stored is decided in `codegen/storage.py`: a scalar map without aggregation is an array of one cell, whose
+last word says whether it was written; other scalar maps are arrays of one element; keyed ones are hashes, and so are
+those whose values are in parts. Where the kernel keeps a copy for each CPU, the copies are folded here.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ class _Store:
 
     @property
     def scalar(self) -> bool:
-        return self.map.key is None
+        """Whether the map is one element of an array."""
+        return self.map.key is None and not self.map.by_cpu
 
 
 @frozen
@@ -196,6 +197,16 @@ class MapStore:
             return aggregation_of(type_).fold(type_, self._copies(store, data, at))
         return decoder(type_, self.structs)(data, at)
 
+    def _put_together(self, store: _Store) -> list[tuple[bytes, Any]]:
+        """The entries of a map whose values are in parts, for each CPU apart."""
+        found: dict[bytes, list[memoryview]] = {}
+        type_, size = store.map.value, size_of(store.map.key) if store.map.key is not None else 0
+        assert isinstance(type_, Aggregate)
+        for key, data in bpf.map_items(store.fd, store.image.key_size, store.stored):
+            found.setdefault(key[:size], []).extend(self._copies(store, data, 0))
+        fold = aggregation_of(type_).fold
+        return [(key, fold(type_, copies)) for key, copies in found.items()]
+
     def _keyed(self, store: _Store) -> Contents:
         """What all hashes hold. Short keys have fewer bytes than their type."""
         map_ = store.map
@@ -217,6 +228,9 @@ class MapStore:
 
     def _items(self, store: _Store) -> Iterator[tuple[bytes, Any]]:
         """The entries of all hashes."""
+        if store.map.by_cpu:
+            yield from self._put_together(store)
+            return
         for fd, key_size in store.hashes:
             try:
                 for keys, values, count in bpf.map_batches(fd, key_size, store.stored):
