@@ -76,8 +76,8 @@ def keep(cache: Cache) -> None:
         return
     modules = dict(_used[0].modules)
     for name, module in list(sys.modules.items()):
-        spec = module.__spec__
-        if name.startswith("pytrace.") and name not in modules and spec is not None and spec.origin is not None:
+        spec = module.__spec__ if name.startswith("pytrace.") else None  # some others have none
+        if spec is not None and spec.origin is not None and name not in modules:
             code = getattr(spec.loader, "get_code", lambda name: None)(name)
             if code is not None:
                 modules[name] = spec.origin, spec.submodule_search_locations, marshal.dumps(code)

@@ -59,6 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has gone: nothing is left to say, also not by the interpreter as it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("pytrace"):
+            raise
+        say(f"ERROR: the Python package {error.name.partition('.')[0]} is missing; pytrace was not installed completely\n")
+        return 1
     except OSError as error:
         about = f"{error.filename}: " if isinstance(error.filename, str) else ""
         os.write(2, f"ERROR: {about}{error.strerror or error}\n".encode("utf-8", "replace"))

@@ -141,3 +141,16 @@ def test_a_closed_pipe_ends_the_run_quietly():
     tracer.stdout.close()
     tracer.wait(timeout=10)
     assert tracer.stderr.read() == ""
+
+
+def test_an_incomplete_installation(tmp_path: Path):
+    """A package that is not there is named."""
+    site = tmp_path / "llvmlite"
+    site.mkdir()
+    (site / "__init__.py").write_text("raise ModuleNotFoundError('none', name='llvmlite.binding')")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytrace", "--no-cache", "-e", "begin { }"], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}, timeout=50, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "ERROR: the Python package llvmlite is missing; pytrace was not installed completely\n"
