@@ -62,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("pytrace"):
             raise
-        say(f"ERROR: the Python package {error.name.partition('.')[0]} is missing; pytrace was not installed completely\n")
+        package = error.name.partition(".")[0]
+        say(f"ERROR: the Python package {package} is missing; pytrace was not installed completely\n")
         return 1
     except OSError as error:
         about = f"{error.filename}: " if isinstance(error.filename, str) else ""

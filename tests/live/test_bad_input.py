@@ -65,7 +65,7 @@ def test_a_binary_file_is_no_script(pytrace: Callable[..., Done]):
 def test_random_bytes_are_no_script(pytrace: Callable[..., Done], tmp_path: Path):
     path = tmp_path / "junk.bt"
     for _ in range(5):
-        path.write_bytes(os.urandom(400))
+        path.write_bytes(b"\xff" + os.urandom(400))  # a `#` would make it C, or a comment
         done = pytrace(str(path), status=1)
         assert "ERROR: " in done.stderr
 
