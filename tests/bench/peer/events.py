@@ -42,7 +42,7 @@ CASES = {
 
 def cost(tool: Tool, script: str, mode: str, load: Path, count: int, folder: Path) -> float:
     """Nanoseconds of all the script's programs for each event of the load."""
-    tracer = tool.start("-q", "-e", script, output=str(folder / "out"))
+    tracer = tool.start("-e", script, "-o", str(folder / "out"))
     tracer.attached()
     before = tracer.programs()
     subprocess.run([load, mode, str(count), "1", "1000"], check=True)

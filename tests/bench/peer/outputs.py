@@ -22,11 +22,7 @@ def consume(tool: Tool, load: Path, rate: int, seconds: float, folder: Path) -> 
     """One thread makes system calls at a rate, 0: as fast as it can."""
     target = folder / "out"
     count = int((rate or 700_000) * seconds)
-    tracer = (
-        tool.start("-e", PRINT, output=str(target))
-        if tool.name == "pytrace"
-        else tool.start("-e", PRINT, "-o", str(target))
-    )
+    tracer = tool.start("-e", PRINT, "-o", str(target))
     tracer.attached()
     before = tracer.cpu()
     started = time.monotonic()
@@ -53,7 +49,7 @@ def streams(tools: tuple[Tool, Tool], rounds: int, folder: Path, load: Path) -> 
 
 def dump(tool: Tool, body: str, count: int, load: Path, folder: Path) -> Figures:
     script = f'config = {{ max_map_keys = 2000000 }} tracepoint:raw_syscalls:sys_enter /comm == "load"/ {{ {body} }}'
-    tracer = tool.start("-e", script, output=str(folder / "out"))
+    tracer = tool.start("-e", script, "-o", str(folder / "out"))
     tracer.attached()
     subprocess.run([load, "getppid", str(count), "1"], check=True)
     before, started = tracer.cpu(), time.monotonic()

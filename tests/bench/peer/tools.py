@@ -29,8 +29,8 @@ class Tool:
         self.command = command
         self.environment = environment
 
-    def start(self, *args: str, output: str | None = None) -> Tracer:
-        return Tracer(self, list(args), output)
+    def start(self, *args: str) -> Tracer:
+        return Tracer(self, list(args))
 
 
 def launcher(folder: Path) -> None:
@@ -50,22 +50,21 @@ def theirs(folder: Path, command: str) -> Tool:
 
 
 class Tracer:
-    """A run. Its output goes to a file, or is read here together with its messages. Raises `RuntimeError` when it ends
-    before it was attached."""
+    """A run. Its messages, and its output if that does not go to a file, are read here. Raises `RuntimeError` when it
+    ends before it was attached."""
 
-    def __init__(self, tool: Tool, args: list[str], output: str | None) -> None:
+    def __init__(self, tool: Tool, args: list[str]) -> None:
         self._source, sink = os.pipe()
         self._used, used = os.pipe()
         self.messages = b""
-        stdout = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600) if output else sink
         environment = {**os.environ, "BPFTRACE_MAX_PROBES": "2048", **tool.environment}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            [tool.launcher, str(used), *tool.command, *args], stdin=subprocess.DEVNULL, stdout=stdout, stderr=sink,
+            [tool.launcher, str(used), *tool.command, *args], stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
             env=environment, start_new_session=True, pass_fds=[used],
         )  # fmt: skip
-        for fd in {stdout, sink, used}:
+        for fd in (sink, used):
             os.close(fd)
         self.pid = int(os.read(self._used, 100).split()[0])
 
