@@ -41,14 +41,17 @@ __all__ = ["ScriptTypes"]
 
 _MASK = 2**64 - 1
 _MOST_ELEMENTS = 2**31
+_FLAG = Int(1, False)
+"""The `_Bool` of a script is a number of one byte, as in bpftrace: scripts mix it with numbers. That of kernel types is
+`bool`."""
 _BASES: dict[tuple[str, ...], tuple[Type, Shape]] = {
-    ("void",): (VOID, Shape(1, 1)), ("_Bool",): (BOOL, Shape(1, 1)),
+    ("void",): (VOID, Shape(1, 1)), ("_Bool",): (_FLAG, Shape(1, 1)),
     ("float",): (VOID, Shape(4, 4)), ("double",): (VOID, Shape(8, 8)), ("double", "long"): (VOID, Shape(16, 16)),
     ("__int128",): (Array(U64, 2), Shape(16, 16)),
 }  # fmt: skip
 # What headers define and scripts use without including them, should the kernel's types not have it.
 _USUAL: dict[str, Type] = {
-    "bool": BOOL, "size_t": U64, "ssize_t": I64, "uintptr_t": U64, "intptr_t": I64,
+    "bool": _FLAG, "size_t": U64, "ssize_t": I64, "uintptr_t": U64, "intptr_t": I64,
     "int8_t": I8, "int16_t": I16, "int32_t": I32, "int64_t": I64,
     "uint8_t": U8, "uint16_t": U16, "uint32_t": U32, "uint64_t": U64,
 }  # fmt: skip
@@ -277,7 +280,7 @@ class ScriptTypes:
         named = self._fallback.named(type_.name) or self._usual.get(type_.name)
         if named is None:
             raise fault(f"unknown type name '{type_.name}'", type_)
-        return named
+        return _FLAG if named == BOOL else named
 
     def _field(self, place: Place) -> Field:
         name, declared = place.member.name, place.member.type

@@ -8,7 +8,7 @@ import pytest
 
 from pytrace.diagnostics import CompileError, Source, render
 from pytrace.semantics.script_types import ScriptTypes
-from pytrace.semantics.types import BOOL, I8, I32, I64, U8, U32, U64, VOID, Array, Enum, Field, Pointer, Str, Struct
+from pytrace.semantics.types import I8, I32, I64, U8, U32, U64, VOID, Array, Enum, Field, Pointer, Str, Struct
 from pytrace.syntax import ctree
 from pytrace.syntax.cdefs import read_preamble
 from pytrace.syntax.parser import parse
@@ -139,7 +139,7 @@ def test_types_of_members():
     other, task = Struct("other", 4, 4), Struct("task_struct", 9000, 64, source="vmlinux")
     expected = {
         "a": Str(5), "b": Array(U8, 4), "c": Array(I8, 4), "d": Array(Str(4), 2), "e": I8, "f": Pointer(I8),
-        "g": Array(Pointer(I8), 2), "h": BOOL, "i": Enum("lamp"), "j": I64, "k": I32, "l": U32, "m": Pointer(VOID),
+        "g": Array(Pointer(I8), 2), "h": U8, "i": Enum("lamp"), "j": I64, "k": I32, "l": U32, "m": Pointer(VOID),
         "n": Pointer(VOID), "o": Pointer(I8), "p": Pointer(task),
         "q": Pointer(Struct("unknown", 0, 1)), "t": other, "u": U32, "v": VOID, "w": VOID, "x": U64,
         "flex": Array(I32, 0),
