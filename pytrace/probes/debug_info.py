@@ -31,9 +31,16 @@ class Damaged(Exception):
 @contextmanager
 def careful(path: str) -> Iterator[None]:
     """Raises `Damaged` for whatever reading damaged debug information of `path` leads to."""
-    from elftools.common.exceptions import DWARFError, ELFError
+    from struct import error as struct_error
+    from zlib import error as zlib_error
 
-    damage = (DWARFError, ELFError, LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError)
+    from elftools.common.exceptions import DWARFError, ELFError
+    from elftools.construct.core import ConstructError
+
+    damage = (
+        DWARFError, ELFError, ConstructError, LookupError, ValueError, TypeError, AttributeError, AssertionError,
+        RecursionError, MemoryError, ArithmeticError, EOFError, NotImplementedError, struct_error, zlib_error,
+    )  # fmt: skip
     try:
         yield
     except NoPlace:
@@ -66,6 +73,12 @@ def debug_info(path: str, folders: tuple[str, ...] = (), start: int = 0, size: i
 def _read(path: str, state: FileState, start: int, size: int) -> DebugInfo | None:
     from elftools.elf.elffile import ELFFile
 
+    from pytrace.kernel.elf import Elf, ElfError
+
+    try:
+        Elf(path, start, size)  # which refuses what would fill the memory
+    except ElfError:
+        return None
     try:
         with careful(path):
             # The file stays open: sections are read when they are needed.

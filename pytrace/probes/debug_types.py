@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytrace.hints import TYPE_CHECKING
-from pytrace.probes.debug_info import attribute, name_of, referenced
+from pytrace.probes.debug_info import Damaged, attribute, careful, name_of, referenced
 from pytrace.probes.provider import ContextField
 from pytrace.probes.registers import registers
 from pytrace.semantics.types import (
@@ -29,6 +29,7 @@ __all__ = ["DebugTypes", "Unplaced", "argument_fields", "type_text"]
 _TRANSPARENT = {
     "DW_TAG_typedef", "DW_TAG_const_type", "DW_TAG_volatile_type", "DW_TAG_restrict_type", "DW_TAG_atomic_type",
 }
+_TRANSPARENT_AT_MOST = 256
 _POINTERS = {"DW_TAG_pointer_type": "*", "DW_TAG_reference_type": "&", "DW_TAG_rvalue_reference_type": "&&"}
 _COMPOSITES = {"DW_TAG_structure_type": "struct", "DW_TAG_class_type": "struct", "DW_TAG_union_type": "union"}
 _BOOLEAN, _FLOATING, _SIGNED = (2,), (3, 4), (5, 6, 13)
@@ -93,7 +94,11 @@ class DebugTypes:
         if die is None or attribute(die, "DW_AT_declaration"):
             return None
         fields: list[Field] = []
-        self._collect(die, 0, struct.source, fields)
+        try:
+            with careful(struct.source):
+                self._collect(die, 0, struct.source, fields)
+        except Damaged:
+            return None
         return StructDef(struct, tuple(fields))
 
     def _collect(self, die: DIE, base: int, source: str, fields: list[Field]) -> None:
@@ -126,10 +131,12 @@ class DebugTypes:
 
 
 def _behind(die: DIE | None) -> DIE | None:
-    """The type behind typedefs and qualifiers."""
-    while die is not None and die.tag in _TRANSPARENT:
+    """The type behind typedefs and qualifiers. Raises `ValueError` where they lead in a circle."""
+    for _ in range(_TRANSPARENT_AT_MOST):
+        if die is None or die.tag not in _TRANSPARENT:
+            return die
         die = referenced(die)
-    return die
+    raise ValueError("there is no end to a type's qualifiers")
 
 
 def _alignment(die: DIE | None) -> int:
