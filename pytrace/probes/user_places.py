@@ -298,8 +298,8 @@ def _function_entry(target: Target, host: Host) -> tuple[DebugInfo | None, DIE |
 
 def with_parameters(context: ProbeContext, target: Target, host: Host) -> ProbeContext:
     """The context with the parameters of the target's function as `args`, if its file describes them."""
+    from pytrace.probes.debug_arguments import Unplaced, argument_fields
     from pytrace.probes.debug_info import Damaged, careful
-    from pytrace.probes.debug_types import Unplaced, argument_fields
 
     path = target.text("path")
     error = f'Could not parse arguments of "{target.name}": '
