@@ -24,13 +24,14 @@ from pytrace.semantics.types import Pointer, Space, size_of
 if TYPE_CHECKING:
     from elftools.dwarf.die import DIE
 
-__all__ = ["Unplaced", "argument_fields"]
+__all__ = ["Unplaced", "argument_fields", "changed_fields", "is_changed_copy"]
 
 _BY_REFERENCE, _BY_VALUE = 4, 5
 """DW_CC_pass_by_reference: an object that only its class knows how to copy. DW_CC_pass_by_value."""
 _WORDS = 2
 """What takes more than so many times eight bytes is passed in memory."""
 _ELEMENTS_AT_MOST = 16
+_TAKEN_AWAY = "this copy of the function, which the compiler made, does not take it"
 _VECTOR = "it is passed in a floating-point register, which programs cannot see"
 
 
@@ -71,6 +72,37 @@ def argument_fields(parameters: list[DIE], types: DebugTypes, source: str) -> tu
                 rest=places[used + 1] if needed > 1 else None,
             ))
         used += needed
+    return tuple(fields)
+
+
+_NUMBERED = {
+    "x86_64": ("ax", "dx", "cx", "bx", "si", "di", "bp", "sp", *(f"r{n}" for n in range(8, 16))),
+    "arm64": (*(f"r{n}" for n in range(31)), "sp"),
+}
+"""The registers in DWARF's order (System V ABI, figure 3.36; DWARF for the Arm 64-bit Architecture, 4.1)."""
+_CHANGED = (".isra.", ".constprop.")
+
+
+def is_changed_copy(symbol: str) -> bool:
+    """Whether a compiler made a copy of a function that takes other parameters, which its symbol tells."""
+    return any(mark in symbol for mark in _CHANGED)
+
+
+def changed_fields(
+    parameters: list[tuple[DIE, int | None]], types: DebugTypes, source: str
+) -> tuple[ContextField, ...]:
+    """The parameters of such a copy, with the numbers of the registers in which the debug information has them at the
+    entry. Those that the compiler took away have an `error`."""
+    known = registers()
+    names = _NUMBERED.get(known.arch, ())
+    fields = []
+    for parameter, number in parameters:
+        type_ = types.convert(referenced(parameter), source)
+        name = names[number] if number is not None and number < len(names) else ""
+        if name and 0 < size_of(type_) <= 8:
+            fields.append(ContextField(name_of(parameter), type_, known.names[name], 8, Space.USER))
+        else:
+            fields.append(ContextField(name_of(parameter), type_, 0, 8, Space.USER, error=_TAKEN_AWAY))
     return tuple(fields)
 
 

@@ -73,6 +73,25 @@ def test_what_is_in_other_registers(pytrace: Run, program: Path, function: str, 
     assert f"ERROR: args.{name} cannot be read: it is passed in a floating-point register" in done.stderr
 
 
+def test_copies_that_take_other_parameters(pytrace: Run, tmp_path: Path):
+    """The compiler leaves out what is constant, or not used, and moves up the others."""
+    path = tmp_path / "copies"
+    source = """
+static __attribute__((noinline)) int scale(int factor, int value, int unused)
+{ __asm__ volatile("" : : : "memory"); return factor * value; }
+int main(int argc, char **argv) { return (scale(5, argc + 10, argc) + scale(5, argc + 20, 1)) & 0; }
+"""
+    subprocess.run(["gcc", "-O2", "-g", "-xc", "-o", path, "-"], input=source.encode(), check=True)
+    symbols = subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout.split()
+    copy = next((symbol for symbol in symbols if symbol.startswith("scale.")), None)
+    if copy is None:
+        pytest.skip("this compiler makes no copies")
+    done = pytrace("-q", "-e", f"u:{path}:{copy} {{ print(args.value); print(args); }}", "-c", str(path))
+    assert done.stdout.split("\n")[:4] == ["11", "{ .value = 11 }", "21", "{ .value = 21 }"], done.stderr
+    done = pytrace("-e", f"u:{path}:{copy} {{ print(args.factor); }}", status=1)
+    assert "args.factor cannot be read: this copy of the function" in done.stderr
+
+
 @pytest.mark.skipif(not shutil.which("g++"), reason="needs g++")
 def test_objects_that_are_passed_by_reference(pytrace: Run, tmp_path: Path):
     """A class that copies its objects itself has them passed by their address."""
