@@ -56,14 +56,21 @@ class Context(Base):
             self.end_string(at, size)
 
     def _load_context(self, expr: core.ContextRead, size: int, at: Value) -> None:
+        if expr.rest is None:
+            self._load_piece(expr.offset, size, at)
+            return
+        self._load_piece(expr.offset, 8, at)
+        self._load_piece(expr.rest, size - 8, self.b.gep(at, 8))
+
+    def _load_piece(self, start: int, size: int, at: Value) -> None:
         b = self.b
         context = Value(self.context_pointer().text, "ptr", ANYWHERE)
-        for offset, width in pieces(expr.offset + size, 8, expr.offset):
+        for offset, width in pieces(start + size, 8, start):
             value = b.load(f"i{8 * width}", context, offset, volatile=True)
-            if at.align != ANYWHERE and (offset - expr.offset) % width:
-                self._store_bytes(value, width, at, offset - expr.offset)
+            if at.align != ANYWHERE and (offset - start) % width:
+                self._store_bytes(value, width, at, offset - start)
             else:
-                b.store(value, at, offset - expr.offset)
+                b.store(value, at, offset - start)
 
     def _store_bytes(self, value: Value, width: int, at: Value, offset: int) -> None:
         for i in range(width):

@@ -283,7 +283,9 @@ def narrow(expr: core.Part) -> core.Expr:
                 expr.bit_offset, expr.bit_size, value.trusted,
             )  # fmt: skip
         case core.ContextRead(data_loc=False) if not expr.bit_size and not core.is_scalar(value.type):
-            return core.ContextRead(expr.type, expr.span, value.offset + offset, size_of(expr.type))
+            at = value.part(offset, size_of(expr.type))
+            if at is not None:
+                return core.ContextRead(expr.type, expr.span, at, size_of(expr.type))
         case core.MakeTuple() if not expr.bit_size and is_pure(value):
             for item, at in zip(value.items, offsets_of(value.type), strict=True):  # type: ignore[arg-type]
                 if at == offset and item.type == expr.type:

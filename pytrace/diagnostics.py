@@ -195,13 +195,22 @@ def _expansions(span: Span) -> Iterator[Span]:
         at = at.via
 
 
-def _excerpt(span: Span) -> str:
+_KEPT = 1000
+"""Characters of a source line that an image keeps for each of its messages: a script of hundreds of probes may be a
+single line."""
+
+
+def _excerpt(span: Span, most: int = 0) -> str:
+    """The lines of a place, marked; of a line longer than `most`, if that is not 0, what is around the place."""
     source = span.source
     first, column = source.position(span.start)
     last, end = source.position(span.end)
     if last != first:
         return "\n".join(source.line(n) for n in range(first, last + 1)) + "\n"
     line = source.line(first)
+    if most and len(line) > most:
+        start = max(0, column - most // 2)
+        line, column, end = line[start : start + most], column - start, end - start
     before, marked = line[: column - 1], line[column - 1 : end - 1]
     width = len(before) + 3 * before.count("\t")
     marks = len(marked) + 3 * marked.count("\t")
@@ -210,8 +219,9 @@ def _excerpt(span: Span) -> str:
 
 
 def excerpts(span: Span) -> tuple[tuple[str, str], ...]:
-    """The location and the marked source lines of a place, and of each place it was expanded from."""
-    return tuple((each.location(), _excerpt(each)) for each in (span, *_expansions(span)))
+    """The location and the marked source lines of a place, and of each place it was expanded from. Of long lines they
+    are a part."""
+    return tuple((each.location(), _excerpt(each, _KEPT)) for each in (span, *_expansions(span)))
 
 
 def _block(span: Span, severity: Severity, message: str, colour: bool) -> str:

@@ -10,7 +10,8 @@
 | `btf_print.py`, `btf_types.py` | the same spelled in C, and as the language's types |
 | `tracefs.py`, `functions.py` | tracepoints and their records; traceable functions |
 | `kallsyms.py`, `symbols.py` | the kernel's symbol table; names for addresses in the kernel and in processes |
-| `elf.py`, `usdt.py`, `demangle.py`, `bcc.py` | programs: symbols, static probes, C++ names; BCC's runtime library |
+| `elf.py`, `archives.py`, `usdt.py`, `operands.py` | programs: symbols, archives, static probes and arguments |
+| `demangle.py`, `rust_names.py`, `bcc.py` | names of C++ and Rust; BCC's runtime library |
 | `features.py`, `host.py` | what this kernel can do; what is missing to trace at all |
 
 Nothing here knows the language except `btf_types.py`, which translates into `pytrace.semantics.types`.

@@ -7,8 +7,8 @@ from __future__ import annotations
 import mmap
 import os
 from functools import lru_cache
-from typing import NamedTuple
 
+from pytrace.frozen import frozen
 from pytrace.hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ DAMAGE = (ValueError, LookupError, NotImplementedError, EOFError, OverflowError,
 """What reading a damaged archive leads to, besides `zipfile.BadZipFile` and `struct.error`."""
 
 
-class StoredMember(NamedTuple):
+@frozen
+class StoredMember:
     """`size` bytes of an archive from `start` on."""
 
     start: int

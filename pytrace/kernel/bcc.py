@@ -1,7 +1,7 @@
-"""BCC's runtime library through ctypes: symbols, ELF files and USDT.
+"""BCC's runtime library through ctypes: symbols and ELF files.
 
 The library is the system's own (`libbcc_bpf.so.0`, Debian package libbpfcc), never a Python package: what PyPI calls
-bcc is something else. Functions are declared as in BCC's headers bcc_syms.h, bcc_elf.h, bcc_proc.h and bcc_usdt.h.
+bcc is something else. Functions are declared as in BCC's headers bcc_syms.h, bcc_elf.h and bcc_proc.h.
 """
 
 from __future__ import annotations
@@ -51,18 +51,8 @@ class SymbolOptions(Structure):
     ]
 
 
-class ElfUsdt(Structure):
-    """struct bcc_elf_usdt: one note of .note.stapsdt."""
-
-    _fields_ = [
-        ("pc", c_uint64), ("base_addr", c_uint64), ("semaphore", c_uint64), ("provider", c_char_p),
-        ("name", c_char_p), ("arg_fmt", c_char_p), ("semaphore_offset", c_uint64),
-    ]
-
-
 KSYM_CALLBACK = CFUNCTYPE(None, c_char_p, c_char_p, c_uint64, c_void_p)
 ELF_SYMBOL_CALLBACK = CFUNCTYPE(c_int, c_char_p, c_uint64, c_uint64, c_void_p)
-USDT_CALLBACK = CFUNCTYPE(None, c_char_p, POINTER(ElfUsdt), c_void_p)
 
 _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
     "bcc_symcache_new": (c_void_p, [c_int, POINTER(SymbolOptions)]),
@@ -73,7 +63,6 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
     "bcc_symcache_refresh": (None, [c_void_p]),
     "bcc_symbol_free_demangle_name": (None, [POINTER(Symbol)]),
     "bcc_elf_foreach_sym": (c_int, [c_char_p, ELF_SYMBOL_CALLBACK, POINTER(SymbolOptions), c_void_p]),
-    "bcc_elf_foreach_usdt": (c_int, [c_char_p, USDT_CALLBACK, c_void_p]),
     "bcc_elf_get_buildid": (c_int, [c_char_p, c_char_p]),
     "bcc_elf_get_type": (c_int, [c_char_p]),
     "bcc_procutils_which_so": (c_void_p, [c_char_p, c_int]),

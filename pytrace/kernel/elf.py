@@ -29,6 +29,7 @@ _STT_OBJECT, _STT_FUNC, _STT_GNU_IFUNC = 1, 2, 10
 _SHN_UNDEF = 0
 _NT_GNU_BUILD_ID = 3
 _READ_AT_MOST = 1 << 30
+_LARGE, _COMPRESSED_AT_MOST = 1 << 26, 16
 
 
 class ElfError(Problem, ValueError):
@@ -78,6 +79,8 @@ class Elf:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
             if not stat.S_ISREG(status.st_mode) or status.st_size < 64:
                 raise ElfError(f"{path} is not an ELF file")
+            if _mostly_holes(status):
+                raise ElfError(f"{path} says that it has {status.st_size >> 20} MiB, of which hardly any are stored")
             self._data: mmap.mmap | bytes = _contents(fd, status, start, size)
         finally:
             os.close(fd)
@@ -221,6 +224,12 @@ class Elf:
     def build_id(self) -> bytes | None:
         """The GNU build id, usually 20 bytes."""
         return next((data for name, type_, data in self.notes() if name == "GNU" and type_ == _NT_GNU_BUILD_ID), None)
+
+
+def _mostly_holes(status: os.stat_result) -> bool:
+    """Whether a file occupies far less than its size, more than compression can explain: reading it would only cost
+    memory. Some file systems do not say what a file occupies."""
+    return status.st_size > _LARGE and 0 < status.st_blocks * 512 * _COMPRESSED_AT_MOST < status.st_size
 
 
 def _contents(fd: int, status: os.stat_result, start: int, size: int) -> mmap.mmap | bytes:

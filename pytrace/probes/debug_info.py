@@ -31,9 +31,16 @@ class Damaged(Exception):
 @contextmanager
 def careful(path: str) -> Iterator[None]:
     """Raises `Damaged` for whatever reading damaged debug information of `path` leads to."""
-    from elftools.common.exceptions import DWARFError, ELFError
+    from struct import error as struct_error
+    from zlib import error as zlib_error
 
-    damage = (DWARFError, ELFError, LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError)
+    from elftools.common.exceptions import DWARFError, ELFError
+    from elftools.construct.core import ConstructError
+
+    damage = (
+        DWARFError, ELFError, ConstructError, LookupError, ValueError, TypeError, AttributeError, AssertionError,
+        RecursionError, MemoryError, ArithmeticError, EOFError, NotImplementedError, struct_error, zlib_error,
+    )  # fmt: skip
     try:
         yield
     except NoPlace:
@@ -66,6 +73,12 @@ def debug_info(path: str, folders: tuple[str, ...] = (), start: int = 0, size: i
 def _read(path: str, state: FileState, start: int, size: int) -> DebugInfo | None:
     from elftools.elf.elffile import ELFFile
 
+    from pytrace.kernel.elf import Elf, ElfError
+
+    try:
+        Elf(path, start, size)  # which refuses what would fill the memory
+    except ElfError:
+        return None
     try:
         with careful(path):
             # The file stays open: sections are read when they are needed.
@@ -162,6 +175,35 @@ class DebugInfo:
     def parameters(function: DIE) -> list[DIE]:
         """The formal parameters of a function, in order."""
         return [die for die in function.iter_children() if die.tag == "DW_TAG_formal_parameter"]
+
+
+    def register_at_entry(self, function: DIE, parameter: DIE) -> int | None:
+        """The number, in DWARF's count, of the register that a parameter is in when the function begins; None if it is
+        elsewhere, or nowhere."""
+        from elftools.dwarf.locationlists import BaseAddressEntry, LocationEntry, LocationExpr, LocationParser
+
+        given = parameter.attributes.get("DW_AT_location")
+        if given is None:
+            return None
+        start = function.attributes["DW_AT_low_pc"].value
+        unit = function.cu
+        found = LocationParser(self._dwarf.location_lists()).parse_from_attribute(given, unit["version"], die=parameter)
+        if isinstance(found, LocationExpr):
+            return _register(found.loc_expr)
+        base = attribute(unit.get_top_DIE(), "DW_AT_low_pc") or 0
+        for entry in found:
+            if isinstance(entry, BaseAddressEntry):
+                base = entry.base_address
+            elif isinstance(entry, LocationEntry):
+                moved = 0 if entry.is_absolute else base
+                if entry.begin_offset + moved <= start < entry.end_offset + moved:
+                    return _register(entry.loc_expr)
+        return None
+
+
+def _register(expression: list[int]) -> int | None:
+    """The register that a location is: DW_OP_reg0 and following."""
+    return expression[0] - 0x50 if len(expression) == 1 and 0x50 <= expression[0] <= 0x6F else None
 
 
 def attribute(die: DIE, name: str) -> Any:

@@ -1,11 +1,9 @@
-"""DWARF translated into the language's types, and parameters of functions into the registers that carry them."""
+"""DWARF translated into the language's types."""
 
 from __future__ import annotations
 
 from pytrace.hints import TYPE_CHECKING
-from pytrace.probes.debug_info import attribute, name_of, referenced
-from pytrace.probes.provider import ContextField
-from pytrace.probes.registers import registers
+from pytrace.probes.debug_info import Damaged, attribute, careful, name_of, referenced
 from pytrace.semantics.types import (
     BOOL,
     VOID,
@@ -24,19 +22,16 @@ from pytrace.semantics.types import (
 if TYPE_CHECKING:
     from elftools.dwarf.die import DIE
 
-__all__ = ["DebugTypes", "Unplaced", "argument_fields", "type_text"]
+__all__ = ["COMPOSITES", "FLOATING", "DebugTypes", "array_length", "behind", "byte_size", "members_of", "type_text"]
 
 _TRANSPARENT = {
     "DW_TAG_typedef", "DW_TAG_const_type", "DW_TAG_volatile_type", "DW_TAG_restrict_type", "DW_TAG_atomic_type",
 }
+_TRANSPARENT_AT_MOST = 256
 _POINTERS = {"DW_TAG_pointer_type": "*", "DW_TAG_reference_type": "&", "DW_TAG_rvalue_reference_type": "&&"}
-_COMPOSITES = {"DW_TAG_structure_type": "struct", "DW_TAG_class_type": "struct", "DW_TAG_union_type": "union"}
-_BOOLEAN, _FLOATING, _SIGNED = (2,), (3, 4), (5, 6, 13)
+COMPOSITES = {"DW_TAG_structure_type": "struct", "DW_TAG_class_type": "struct", "DW_TAG_union_type": "union"}
+_BOOLEAN, FLOATING, _SIGNED = (2,), (3, 4), (5, 6, 13)
 """DW_ATE encodings."""
-
-
-class Unplaced(Exception):
-    """The parameters of a function cannot all be found in registers; the message says why."""
 
 
 class DebugTypes:
@@ -47,13 +42,13 @@ class DebugTypes:
 
     def convert(self, die: DIE | None, source: str) -> Type:
         """The language's type for a DWARF type; `source` is the file it comes from. `VOID` where there is none."""
-        die = _behind(die)
+        die = behind(die)
         if die is None:
             return VOID
         size = attribute(die, "DW_AT_byte_size") or 0
         if die.tag in _POINTERS:
             return Pointer(self.convert(referenced(die), source), Space.USER)
-        if die.tag in _COMPOSITES:
+        if die.tag in COMPOSITES:
             return self._struct(die, size, source)
         if die.tag == "DW_TAG_array_type":
             return self._array(die, source)
@@ -67,7 +62,7 @@ class DebugTypes:
         return VOID
 
     def _struct(self, die: DIE, size: int, source: str) -> Struct:
-        kind = _COMPOSITES[str(die.tag)]
+        kind = COMPOSITES[str(die.tag)]
         struct = Struct(name_of(die) or f"__anon_{die.offset:x}", size, _alignment(die), kind, source)
         known = self._structs.setdefault(struct, die)
         if known is not die and attribute(known, "DW_AT_declaration"):
@@ -76,11 +71,7 @@ class DebugTypes:
 
     def _array(self, die: DIE, source: str) -> Type:
         elem = self.convert(referenced(die), source)
-        for dimension in reversed([child for child in die.iter_children() if child.tag == "DW_TAG_subrange_type"]):
-            count = attribute(dimension, "DW_AT_count")
-            upper = attribute(dimension, "DW_AT_upper_bound")
-            # A length that is computed at run time is an expression.
-            length = count if isinstance(count, int) else upper + 1 if isinstance(upper, int) else 0
+        for length in reversed(_dimensions(die)):
             if isinstance(elem, Int) and elem.size == 1 and _is_char(die):
                 elem = Str(length)
             else:
@@ -93,16 +84,20 @@ class DebugTypes:
         if die is None or attribute(die, "DW_AT_declaration"):
             return None
         fields: list[Field] = []
-        self._collect(die, 0, struct.source, fields)
+        try:
+            with careful(struct.source):
+                self._collect(die, 0, struct.source, fields)
+        except Damaged:
+            return None
         return StructDef(struct, tuple(fields))
 
     def _collect(self, die: DIE, base: int, source: str, fields: list[Field]) -> None:
-        for member in _members(die):
+        for member in members_of(die):
             at = attribute(member, "DW_AT_data_member_location")
             offset = base + (at if isinstance(at, int) else 0)
-            inner = _behind(referenced(member))
+            inner = behind(referenced(member))
             name = name_of(member)
-            if not name and inner is not None and inner.tag in _COMPOSITES:
+            if not name and inner is not None and inner.tag in COMPOSITES:
                 self._collect(inner, offset, source, fields)
             elif name:
                 fields.append(self._field(member, name, offset, source))
@@ -125,31 +120,65 @@ class DebugTypes:
         return Field(name, type_, start // 8, first - start, bits)
 
 
-def _behind(die: DIE | None) -> DIE | None:
-    """The type behind typedefs and qualifiers."""
-    while die is not None and die.tag in _TRANSPARENT:
+def behind(die: DIE | None) -> DIE | None:
+    """The type behind typedefs and qualifiers. Raises `ValueError` where they lead in a circle."""
+    for _ in range(_TRANSPARENT_AT_MOST):
+        if die is None or die.tag not in _TRANSPARENT:
+            return die
         die = referenced(die)
-    return die
+    raise ValueError("there is no end to a type's qualifiers")
 
 
 def _alignment(die: DIE | None) -> int:
     """The alignment of a type, in bytes. Pointers end the search, so that types which refer to themselves do too."""
-    die = _behind(die)
+    die = behind(die)
     if die is None:
         return 1
     if isinstance(given := attribute(die, "DW_AT_alignment"), int):
         return given
     if die.tag == "DW_TAG_array_type":
         return _alignment(referenced(die))
-    if die.tag in _COMPOSITES:
-        return max((_alignment(referenced(member)) for member in _members(die)), default=1)
+    if die.tag in COMPOSITES:
+        return max((_alignment(referenced(member)) for member in members_of(die)), default=1)
     size = attribute(die, "DW_AT_byte_size")
     return min(size, 16) if isinstance(size, int) and size > 0 else 8
 
 
-def _members(die: DIE) -> list[DIE]:
+def members_of(die: DIE) -> list[DIE]:
+    """The members and base classes of a struct or union."""
     # Static members and functions have no place in the object.
     return [child for child in die.iter_children() if child.tag in ("DW_TAG_member", "DW_TAG_inheritance")]
+
+
+def byte_size(die: DIE | None) -> int:
+    """The size of a type, in bytes; 0 if there is none, or if it is not known before the program runs."""
+    die = behind(die)
+    if die is None:
+        return 0
+    size = attribute(die, "DW_AT_byte_size")
+    if isinstance(size, int):
+        return size
+    if die.tag == "DW_TAG_array_type":
+        return array_length(die) * byte_size(referenced(die))
+    return 8 if die.tag in (*_POINTERS, "DW_TAG_ptr_to_member_type") else 0
+
+
+def array_length(die: DIE) -> int:
+    """How many elements an array has, in all its dimensions; 0 if that is not known before the program runs."""
+    length = 1
+    for dimension in _dimensions(die):
+        length *= dimension
+    return length
+
+
+def _dimensions(die: DIE) -> list[int]:
+    found = []
+    for dimension in die.iter_children():
+        if dimension.tag == "DW_TAG_subrange_type":
+            count, upper = attribute(dimension, "DW_AT_count"), attribute(dimension, "DW_AT_upper_bound")
+            # A length that is computed at run time is an expression.
+            found.append(count if isinstance(count, int) else upper + 1 if isinstance(upper, int) else 0)
+    return found
 
 
 def _has_negative(die: DIE) -> bool:
@@ -164,36 +193,8 @@ def _integer(size: int, signed: bool) -> Type:
 
 
 def _is_char(array: DIE) -> bool:
-    die = _behind(referenced(array))
+    die = behind(referenced(array))
     return die is not None and die.tag == "DW_TAG_base_type"
-
-
-# --- parameters ---------------------------------------------------------------------------------------------------
-
-
-def argument_fields(parameters: list[DIE], types: DebugTypes, source: str) -> tuple[ContextField, ...]:
-    """The parameters of a function at its entry, where the calling convention puts them.
-
-    Floating-point ones travel in registers that programs cannot see: they are left out. Raises `Unplaced`.
-    """
-    known = registers()
-    fields, used = [], 0
-    for parameter in parameters:
-        die = _behind(referenced(parameter))
-        if die is not None and die.tag == "DW_TAG_base_type" and attribute(die, "DW_AT_encoding") in _FLOATING:
-            continue
-        type_ = types.convert(die, source)
-        size = size_of(type_)
-        if used >= len(known.arguments) or size > 16:
-            raise Unplaced("'args' builtin is not supported for probes with stack-passed arguments.")
-        if size > 8:
-            raise Unplaced(f"parameter '{name_of(parameter)}' is passed in two registers.")
-        place = known.names[known.arguments[used]]
-        used += 1
-        fields.append(
-            ContextField(name_of(parameter), type_, place, size if isinstance(type_, Struct) else 8, Space.USER)
-        )
-    return tuple(fields)
 
 
 def type_text(die: DIE | None) -> str:
@@ -215,5 +216,5 @@ def type_text(die: DIE | None) -> str:
     if die.tag == "DW_TAG_subroutine_type":
         return f"{type_text(referenced(die))} (*)()"
     name = name_of(die)
-    prefix = "enum" if die.tag == "DW_TAG_enumeration_type" else _COMPOSITES.get(str(die.tag), "")
+    prefix = "enum" if die.tag == "DW_TAG_enumeration_type" else COMPOSITES.get(str(die.tag), "")
     return f"{prefix} {name}".strip()

@@ -83,7 +83,7 @@ HELP: dict[str, ProviderHelp] = {
          "uprobe:FILE@SOURCE:LINE"),
         "a function of a program or library is entered",
         "FILE is a path, a program of $PATH, or a library (`libc`). Arguments are arg0, arg1, …, with debug "
-        "information also args.NAME.",
+        "information also args.NAME. Behind `cpp` NAME is a name of C++ or Rust as its author wrote it.",
         'uprobe:libc:getenv { printf("%s %s\\n", comm, str(arg0)); }',
     ),
     "uretprobe": ProviderHelp(

@@ -91,7 +91,8 @@ class ContextField:
     Arguments of user-space static probes are not always in the context: with `displacement` the 8 bytes at `offset`,
     plus `displacement`, plus `scale` times the 8 bytes at `index` (if that is not None) are a user address at which
     `size` bytes are read; with `constant` the value is that number. `stored` is what is read there, to be converted to
-    `type`; None if they are the same. `error` says why the value cannot be read.
+    `type`; None if they are the same. With `rest` only the first 8 bytes are at `offset`, and the others there. `error`
+    says why the value cannot be read.
     """
 
     name: str
@@ -109,6 +110,7 @@ class ContextField:
     scale: int = 1
     constant: int | None = None
     error: str = ""
+    rest: int | None = None
 
 
 @frozen

@@ -298,8 +298,8 @@ def _function_entry(target: Target, host: Host) -> tuple[DebugInfo | None, DIE |
 
 def with_parameters(context: ProbeContext, target: Target, host: Host) -> ProbeContext:
     """The context with the parameters of the target's function as `args`, if its file describes them."""
+    from pytrace.probes.debug_arguments import Unplaced, argument_fields, changed_fields, is_changed_copy
     from pytrace.probes.debug_info import Damaged, careful
-    from pytrace.probes.debug_types import Unplaced, argument_fields
 
     path = target.text("path")
     error = f'Could not parse arguments of "{target.name}": '
@@ -310,7 +310,12 @@ def with_parameters(context: ProbeContext, target: Target, host: Host) -> ProbeC
                 return replace(context, args_error=f"{error}no debuginfo found for {path}")
             if function is None:
                 return replace(context, args_error="Cannot read function parameters")
-            args = argument_fields(info.parameters(function), host.debug_types, path)
+            parameters = info.parameters(function)
+            if is_changed_copy(target.text("function")):
+                placed = [(each, info.register_at_entry(function, each)) for each in parameters]
+                args = changed_fields(placed, host.debug_types, path)
+            else:
+                args = argument_fields(parameters, host.debug_types, path)
     except (Unplaced, Damaged) as reason:
         return replace(context, args_error=error + str(reason))
     return replace(context, args=args, args_name=f"{target.name}_args", args_printable=True)

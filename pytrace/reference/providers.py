@@ -47,7 +47,8 @@ PROVIDERS: dict[str, tuple[tuple[str, ...], str, str]] = {
             "uprobe:BINARY:FUNCTION[+OFFSET]", "uprobe:BINARY:ADDRESS", 'uprobe:BINARY:cpp:"NAME"',
             "uprobe:BINARY@FILE:LINE[:COLUMN]",
         ),
-        "A function or instruction of a program or library. BINARY is a path, or a name that is looked for in PATH.",
+        "A function or instruction of a program or library. BINARY is a path, or a name that is looked for in PATH, or "
+        "ARCHIVE!/MEMBER in a zip archive. Behind `cpp` NAME is a name of C++ or Rust as it was written.",
         "uprobe:/bin/bash:readline { @ = count(); }",
     ),
     "uretprobe": (

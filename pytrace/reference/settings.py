@@ -7,7 +7,7 @@ __all__ = ["ENVIRONMENT", "SETTINGS"]
 SETTINGS: dict[str, tuple[str, str]] = {
     "cache_user_symbols": ("PER_PID, PER_PROGRAM, NONE", "For how long symbols of traced processes are kept: for each "
     "process, for each program, or not at all. With -c the default is PER_PROGRAM."),
-    "cpp_demangle": ("true, false", "Whether names of C++ are shown as they were written."),
+    "cpp_demangle": ("true, false", "Whether names of C++ and Rust are shown as they were written."),
     "lazy_symbolication": ("true, false", "Whether symbols of a traced process are read when they are first needed."),
     "license": ("GPL, GPL v2, …", "The licence that the BPF programs are loaded with."),
     "log_size": ("a number of bytes", "The room for the verifier's log."),

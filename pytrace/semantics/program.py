@@ -211,11 +211,19 @@ class Load(Expr):
 @frozen
 class ContextRead(Expr):
     """Reads `size` bytes at `offset` of the probe's context and truncates them to `type` (scalars), or copies the
-    bytes (aggregates). `data_loc`: the 4 bytes at `offset` locate the data; the value is its address."""
+    bytes (aggregates). `data_loc`: the 4 bytes at `offset` locate the data; the value is its address.
+    With `rest` only the first 8 bytes are at `offset`, and the others there."""
 
     offset: int
     size: int
     data_loc: bool = False
+    rest: int | None = None
+
+    def part(self, offset: int, size: int) -> int | None:
+        """Where in the context `size` bytes from `offset` on of the value are; None if they are not in one piece."""
+        if self.rest is None or offset + size <= 8:
+            return self.offset + offset
+        return self.rest + offset - 8 if offset >= 8 else None
 
 
 @frozen

@@ -136,8 +136,8 @@ def part(
             )
         case core.Part(bit_size=0):
             return core.Part(type_, span, obj.value, obj.offset + offset, bit_offset, bit_size)
-        case core.ContextRead(data_loc=False) if not bit_size:
-            return core.ContextRead(type_, span, obj.offset + offset, size_of(type_))
+        case core.ContextRead(data_loc=False) if not bit_size and (at := obj.part(offset, size_of(type_))) is not None:
+            return core.ContextRead(type_, span, at, size_of(type_))
     return core.Part(type_, span, obj, offset, bit_offset, bit_size)
 
 

@@ -30,8 +30,9 @@ def args(t: ProbeTyper, span: Span) -> core.Expr:
 
 
 def as_record(t: ProbeTyper, span: Span) -> core.Expr:
-    """All arguments as one value, where they may be printed together (`ProbeContext.args_printable`)."""
-    fields = [f for f in t.context.args or () if f.name not in t.context.refused]
+    """All arguments as one value, where they may be printed together (`ProbeContext.args_printable`), without
+    those that cannot be read."""
+    fields = [f for f in t.context.args or () if f.name not in t.context.refused and not f.error]
     items = tuple(context_value(f, span) for f in fields)
     names = (f.name for f in fields)
     return core.MakeTuple(Record(tuple((n, i.type) for n, i in zip(names, items, strict=True))), span, items)
@@ -51,6 +52,8 @@ def field(t: ProbeTyper, obj: core.Expr, name: str, span: Span) -> core.Expr:
         )
     if name in t.context.refused:
         return t.error(span, "BPF does not support accessing common tracepoint fields")
+    if found.error:
+        return t.error(span, f"args.{name} cannot be read: {found.error}")
     return context_value(found, span)
 
 
@@ -74,7 +77,7 @@ def context_value(found: ContextField, span: Span) -> core.Expr:
     elif found.copied:
         value = core.Load(stored, span, core.ContextAddress(U64, span, found.offset), 0, Space.KERNEL)
     else:
-        value = core.ContextRead(stored, span, found.offset, found.size, found.data_loc)
+        value = core.ContextRead(stored, span, found.offset, found.size, found.data_loc, found.rest)
     return value if found.stored is None else core.Convert(type_, span, value)
 
 
