@@ -212,5 +212,9 @@ class Kretprobe(Kprobe):
     listed = "named"
     returns = True
 
+    def pass_of(self, target: Target) -> int:
+        # The kernel takes entries in reverse, and returns from the last entry to the first.
+        return 2 if target.number("multi") else 1
+
 
 PROVIDERS: tuple[Provider, ...] = (Kprobe(), Kretprobe())
