@@ -264,8 +264,8 @@ class Provider(ABC):
     def context(self, target: Target, host: Host) -> ProbeContext:
         """What a body attached to the target sees."""
 
-    def pass_of(self, target: Target) -> int:
-        """`attach_pass` of a target."""
+    def pass_of(self, target: Target, *, several: bool) -> int:
+        """`attach_pass` of a target, where that depends on the target; `several` programs are of this provider."""
         return self.attach_pass
 
     def loading(self, target: Target) -> Loading:
