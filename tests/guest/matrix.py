@@ -83,7 +83,7 @@ def table(columns: dict[str, Outcomes]) -> list[str]:
 
 
 def _run(kernel: str, arguments: list[str]) -> tuple[Outcomes, int]:
-    words = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *arguments]
+    words = [sys.executable, "-m", "pytest", "-v", "--color=no", "-p", "no:cacheprovider", *arguments]
     environment = {**os.environ, "COLUMNS": "200"}
     if kernel != "here":
         guest = [word.replace("{}", kernel) for word in shlex.split(os.environ.get("PYTRACE_GUEST") or BOOT)]
