@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = [
     "available_memory", "batches", "btf", "d_path", "get_func_ip", "get_tai_ns", "helper", "info", "instruction_limit",
     "instruction_set", "int_pointers", "iter", "iter_kinds", "kfunc", "kfunc_allowed", "kfunc_id", "kprobe_multi",
-    "kprobe_session", "lazy_maps", "lookup_percpu_elem", "loop", "map_type", "module_btf", "number_iterator",
-    "perf_link", "ringbuf", "uprobe_multi", "user_func_ip",
+    "kprobe_session", "lazy_maps", "lookup_percpu_elem", "loop", "map_type", "module_btf", "multi_returns_reversed",
+    "number_iterator", "perf_link", "ringbuf", "uprobe_multi", "user_func_ip",
 ]
 
 HELPERS = {
@@ -270,6 +270,35 @@ def kprobe_multi() -> bool:
 def kprobe_session() -> bool:
     """One program for entry and return of kernel functions (Linux 6.12)."""
     return _multi_errno(session=True) in (errno.ESRCH, errno.ENOENT)
+
+
+@cache
+def multi_returns_reversed() -> bool:
+    """Whether of two links for returns of kernel functions the later one runs first (as in Linux 7.2, not in 6.12).
+    Tried with a call that does not wait; links are needed, and take some milliseconds to go."""
+    from pytrace.kernel.functions import traceable
+    from pytrace.kernel.maps import map_lookup, map_update
+
+    # One of them is called, by which name depends on the machine.
+    functions = [name for name in traceable().modules if name.endswith("sys_getppid")]
+    first = map_create("array", 4, 8, 1)
+    fds = [first]
+    try:
+        for number in (1, 2):
+            # Whoever comes first writes its number.
+            code = insn(0x18, 1, 2, imm=first) + insn(0) + insn(0x79, 2, 1) + insn(0x55, 2, offset=2, imm=0)
+            code += mov(2, number) + insn(0x7B, 1, 2) + exit_(0)
+            kind = AttachType.TRACE_KPROBE_MULTI
+            fds.append(prog_load("kprobe", code, expected_attach_type=kind, name="pytrace_probe"))
+            fds.append(link_kprobe_multi(fds[-1], functions, returns=True))
+        map_update(first, bytes(4), bytes(8))
+        os.getppid()
+        return map_lookup(first, bytes(4), 8) == (2).to_bytes(8, "little")
+    except BpfError:
+        return False
+    finally:
+        for fd in reversed(fds):
+            os.close(fd)
 
 
 @cache

@@ -53,6 +53,7 @@ _ATTR = struct.Struct("<IIQQQQQIIQQQQIiQIHH")
 _SAMPLE_RAW = 1 << 10
 _BREAKPOINT_MODES = {"r": 1, "w": 2, "rw": 3, "x": 4}
 
+_NO_KPROBES = "this kernel has no kprobes: CONFIG_KPROBE_EVENTS is off. tracepoint and rawtracepoint probes need none"
 _NO_FD = 0xFFFFFFFF
 _NOTHING = bytes.fromhex("b700000000000000" "9500000000000000")
 """A program that returns 0."""
@@ -171,7 +172,7 @@ def kprobe_event(function: str | int, offset: int = 0, *, returns: bool = False)
     what = function if isinstance(function, str) else f"{function:#x}"
     type_ = pmu_type("kprobe")
     if type_ is None:
-        raise BpfError(errno.ENODEV, f"cannot probe {what}", "this kernel has no kprobes")
+        raise BpfError(errno.ENODEV, f"cannot probe {what}", _NO_KPROBES)
     name = function.encode() + b"\0" if isinstance(function, str) else b""
     return event(
         type_, _return_bit("kprobe") if returns else 0, f"kprobe {what}+{offset:#x}",

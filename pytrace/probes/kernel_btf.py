@@ -80,6 +80,7 @@ class KernelBtf:
     def __init__(self, traceable: KernelFunctions) -> None:
         self._traceable = traceable
         self._texts: dict[tuple[str, int], str] = {}
+        self._signatures: dict[tuple[str, int, int], Signature] = {}
 
     @cached_property
     def _vmlinux(self) -> Btf | None:
@@ -158,12 +159,16 @@ class KernelBtf:
         return None if found is None else self._sign(*found)
 
     def _sign(self, btf: Btf, function: BtfType, skip: int = 0) -> Signature:
-        prototype = btf.type(function.value)
-        parameters = btf.parameters(prototype)[skip:]
-        return Signature(
-            tuple((self._text(btf, each.type), _name(each, n)) for n, each in enumerate(parameters)),
-            self._text(btf, prototype.value),
-        )
+        # Half of the kernel's functions are declared like another one.
+        key = (btf.name, function.value, skip)
+        if key not in self._signatures:
+            prototype = btf.type(function.value)
+            parameters = btf.parameters(prototype)[skip:]
+            self._signatures[key] = Signature(
+                tuple((self._text(btf, each.type), _name(each, n)) for n, each in enumerate(parameters)),
+                self._text(btf, prototype.value),
+            )
+        return self._signatures[key]
 
     def _text(self, btf: Btf, id_: int) -> str:
         from pytrace.kernel.btf_print import type_text

@@ -212,5 +212,13 @@ class Kretprobe(Kprobe):
     listed = "named"
     returns = True
 
+    def pass_of(self, target: Target, *, several: bool) -> int:
+        # The kernel runs entries in reverse, and returns from the last entry to the first; of links, newer ones do not.
+        if several and target.number("multi"):
+            from pytrace.kernel import features
+
+            return 2 if features.multi_returns_reversed() else 1
+        return 1
+
 
 PROVIDERS: tuple[Provider, ...] = (Kprobe(), Kretprobe())

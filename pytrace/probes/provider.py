@@ -266,6 +266,10 @@ class Provider(ABC):
     def context(self, target: Target, host: Host) -> ProbeContext:
         """What a body attached to the target sees."""
 
+    def pass_of(self, target: Target, *, several: bool) -> int:
+        """`attach_pass` of a target, where that depends on the target; `several` programs are of this provider."""
+        return self.attach_pass
+
     def loading(self, target: Target) -> Loading:
         """How a program for the target is loaded. Targets that share a program have the same answer."""
         return Loading(self.prog_type, self.expected_attach_type)

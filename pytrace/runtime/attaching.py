@@ -70,8 +70,14 @@ def _in_order(image: Image) -> Iterator[_Step]:
     """Two passes, so that programs at one event run in the order of the script: the kernel runs some kinds of them in
     the order in which they were attached, and the others in reverse."""
     steps = _steps(image)
-    yield from (step for step in steps if step.provider.attach_pass == 1)
-    yield from (step for step in reversed(steps) if step.provider.attach_pass == 2)
+    seen: dict[str, int] = {}
+    for step in steps:
+        seen[step.provider.name] = seen.get(step.provider.name, 0) + 1
+    passes = [
+        (step.provider.pass_of(step.targets[0][0], several=seen[step.provider.name] > 1), step) for step in steps
+    ]
+    yield from (step for number, step in passes if number == 1)
+    yield from (step for number, step in reversed(passes) if number == 2)
 
 
 def name_of(target: Target) -> str:

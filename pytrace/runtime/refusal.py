@@ -12,6 +12,7 @@ from pytrace.runtime.errors import RunError, TooComplex
 
 __all__ = ["refusal"]
 
+_AT_FUNCTIONS = ("trace_fentry", "trace_fexit")
 _AT_INSN = pattern(r"^(\d+): \(", re.MULTILINE)
 _STACK = pattern(r"(combined )?stack size of|stack limit|invalid .*stack.* off=-(5[2-9]\d|[6-9]\d\d|\d{4,})")
 _TOO_COMPLEX = pattern(r"BPF program is too large|is too complex")
@@ -33,6 +34,11 @@ def refusal(program: ProgramImage, error: bpf.VerifierError, *, verbose: bool) -
     hints = []
     if _STACK.search(error.log):
         hints.append("HINT: The program needs too much stack. Try a lower on_stack_limit.")
+    elif not error.log and number == errno.EPERM and program.expected_attach_type in _AT_FUNCTIONS:
+        hints.append(
+            "HINT: The kernel forbids programs at its functions (lockdown, or a security module). Use tracepoint, "
+            "rawtracepoint or kprobe instead."
+        )
     elif not error.log:
         hints.append("HINT: The kernel gave no reason. Use `-d libbpf` for details.")
     else:

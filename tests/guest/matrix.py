@@ -1,9 +1,10 @@
 """Runs the tests of this folder under one kernel after the other, and prints the table of docs/kernels.md.
 
-    PYTRACE_GUEST='COMMAND {} --' python -m tests.guest.matrix KERNEL... [-- PYTEST_ARGUMENT...]
+    python -m tests.guest.matrix KERNEL... [-- PYTEST_ARGUMENT...]
 
-PYTRACE_GUEST is a command that boots the kernel whose name stands in the place of `{}`, with this file system and as
-root, runs in it what follows, and gives back its output and status. The kernel `here` is the one that runs already.
+A kernel is what `tests/guest/boot.py` takes, such as `bookworm` or `sid`, or `here` for the one that runs already.
+PYTRACE_GUEST names another command than boot.py, with `{}` for the kernel (`vm {} --`): it boots that kernel with this
+file system, runs in it as root what follows, and gives back its output and status.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ ROWS = {
 Outcomes = dict[str, tuple[str, str]]
 """By the names of tests: what became of them (PASSED, FAILED, SKIPPED, ERROR), and why they were skipped."""
 
+BOOT = shlex.join([sys.executable, str(ROOT / "tests" / "guest" / "boot.py"), "{}", "--"])
+
 _OUTCOME = re.compile(
     r"^tests/guest/(?P<file>\w+)\.py::(?P<test>.+?) (?P<what>PASSED|FAILED|SKIPPED|ERROR)(?: \((?P<why>.*)\))?"
     r"(?: +\[ *\d+%\])?$"
@@ -80,10 +83,10 @@ def table(columns: dict[str, Outcomes]) -> list[str]:
 
 
 def _run(kernel: str, arguments: list[str]) -> tuple[Outcomes, int]:
-    words = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *arguments]
+    words = [sys.executable, "-m", "pytest", "-v", "--color=no", "-p", "no:cacheprovider", *arguments]
     environment = {**os.environ, "COLUMNS": "200"}
     if kernel != "here":
-        guest = [word.replace("{}", kernel) for word in shlex.split(os.environ["PYTRACE_GUEST"])]
+        guest = [word.replace("{}", kernel) for word in shlex.split(os.environ.get("PYTRACE_GUEST") or BOOT)]
         # What the guest's command passes on of the environment is its own affair.
         words = [*guest, "env", "COLUMNS=200", "PYTRACE_REQUIRE_GUEST=1", f"PYTHONPATH={ROOT}", *words]
     process = subprocess.Popen(
@@ -100,7 +103,7 @@ def main(words: list[str]) -> int:
     if "--" in words:
         at = words.index("--")
         kernels, arguments = words[:at], words[at + 1 :]
-    if not kernels or (set(kernels) != {"here"} and "{}" not in os.environ.get("PYTRACE_GUEST", "")):
+    if not kernels or "{}" not in (os.environ.get("PYTRACE_GUEST") or BOOT):
         print(__doc__, file=sys.stderr)
         return 2
     columns, failed = {}, []

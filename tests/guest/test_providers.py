@@ -107,7 +107,7 @@ def test_hardware(start):
         done = start("-e", "hardware:cpu-cycles:1000000 { @ = count(); }").wait(255)
         assert "Unable to attach probe: hardware:cpu-cycles:1000000." in done.errors
         assert "this machine has no performance counter for it" in done.errors
-        return
+        pytest.skip("no counters, and it says so")
     done = start("-q", "-e", "hardware:cpu-cycles:100000 { @ = count(); } interval:ms:500 { exit(); }").wait()
     assert int(done.lines[0].removeprefix("@: ")) > 0
 

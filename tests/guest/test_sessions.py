@@ -21,16 +21,18 @@ RETURNS = '/comm == "load" && retval == 512/'
 @ways
 @pytest.mark.parametrize("spec", ["vfs_read", "vfs_rea*"])
 def test_each_runs_its_own_block(traced, flags, spec):
-    """Predicates, context, results, names and variables of both, with two threads at once."""
+    """Predicates, context, results, names and variables of both, with two threads at once. (Linux 5.10 loses returns of
+    a function that two threads call, if its entry is traced too.)"""
+    threads = 2 if features.get_func_ip() else 1
     done = traced(
         f"kprobe:{spec} {READS} {{ $v = arg2; @entry[func, probe, probetype, $v, ctx.dx] = count(); @start[tid] = 1; }}"
         f" kretprobe:{spec} {RETURNS}"
         " { $v = @start[tid]; @return[func, probe, probetype, $v, retval] = count(); $gone = delete(@start, tid); }",
-        *flags, threads=2,
+        *flags, threads=threads,
     )
     done.counted(
-        f"@entry[vfs_read, kprobe:vfs_read, kprobe, 512, 512]: {2 * SIZE}",
-        f"@return[vfs_read, kretprobe:vfs_read, kretprobe, 1, 512]: {2 * SIZE}",
+        f"@entry[vfs_read, kprobe:vfs_read, kprobe, 512, 512]: {threads * SIZE}",
+        f"@return[vfs_read, kretprobe:vfs_read, kretprobe, 1, 512]: {threads * SIZE}",
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from pytrace.kernel.syscall import BpfError
 from pytrace.semantics.types import I64
+from tests.conftest import Done
 from tests.probes.support import args_of, context_of, counting_program, hits, targets_of
 
 pytestmark = [pytest.mark.live, pytest.mark.guest]
@@ -65,3 +66,16 @@ def test_a_function_without_a_result_has_no_retval() -> None:
     context = context_of("fexit:kfree")
     assert context.retval is None
     assert "$retval" in context.retval_error
+
+
+@pytest.mark.live
+def test_a_kernel_that_forbids_it_is_said_to(pytrace: Callable[..., Done]) -> None:
+    try:
+        counter, program = counting_program(targets_of("f:vfs_read"))
+    except BpfError:
+        done = pytrace("-e", "fexit:vfs_read { @ = count(); }", status=255)
+        assert "HINT: The kernel forbids programs at its functions" in done.stderr and done.stdout == ""
+    else:
+        os.close(counter)
+        os.close(program)
+        pytest.skip("this kernel allows it")
