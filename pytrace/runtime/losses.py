@@ -93,7 +93,7 @@ class Losses:
     def summary(self, events: int) -> dict[str, dict[str, int] | int]:
         """All kinds, also those of which nothing was lost. `events` is how many records were lost altogether."""
         kinds: dict[str, dict[str, int]] = {
-            "map_full": {}, "map_memory": {}, "string": {}, "stack": {}, "inside": self.skipped(),
+            "map_full": {}, "map_memory": {}, "string": {}, "stack": {}, "packet": {}, "inside": self.skipped(),
         }  # fmt: skip
         for loss, count in self.others():
             place = loss.subject if loss.kind == "inside" else loss.place or loss.subject
@@ -101,6 +101,7 @@ class Losses:
         return {
             "events": events, "records": self.records(), "map_full": kinds["map_full"],
             "map_memory": kinds["map_memory"], "strings_cut": kinds["string"], "stacks_cut": kinds["stack"],
+            "packets": kinds["packet"],
             "runs_skipped": kinds["inside"], "symbols_given_up": self._given_up,
         }  # fmt: skip
 
@@ -130,6 +131,8 @@ class Losses:
                     f"{loss.subject}: {_some(count, 'run')} skipped, each because the same processor was inside "
                     "another program of the script, which traces what programs do themselves."
                 )
+            case "packet":
+                return f"{loss.place}: {_some(count, 'packet')} lost, not written to '{loss.subject}': no room."
             case "string":
                 return f"{loss.place}: {_some(count, 'string')} cut at {loss.subject} bytes, which is max_strlen."
         return (
