@@ -84,6 +84,7 @@ class Block:
 
     def detach(self) -> None:
         """Let go of all events; at return no program runs any more, and the kernel still cleans up."""
+        self.losses.look_at(self.attached.attachments)
         self.detaching = Detaching(self.attached.fds)
         self.attached = Attached()
         self.detaching.quiet()

@@ -7,8 +7,11 @@ run a program because one was running on that CPU already.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pytrace.codegen.image import Loss, ProgramImage
 from pytrace.kernel import bpf
+from pytrace.probes.provider import Attachment
 from pytrace.runtime.loading import Loaded
 
 __all__ = ["DROPS", "Losses"]
@@ -34,6 +37,7 @@ class Losses:
         self._stored = bpf.stored_size("percpu_array", 8)
         self._seen = 0
         self._given_up = 0
+        self._shares: dict[str, int] = {}
 
     @property
     def _programs(self) -> int:
@@ -65,6 +69,21 @@ class Losses:
     def give_up(self, count: int) -> None:
         """That so many addresses of processes have no names because these had ended."""
         self._given_up = count
+
+    def look_at(self, attachments: Iterable[Attachment]) -> None:
+        """Takes in how long counters counted, before they are closed."""
+        times: dict[str, tuple[int, int]] = {}
+        for attachment in attachments:
+            if attachment.counter:
+                from pytrace.kernel.perf import counting_times
+
+                for fd in attachment.fds:
+                    wanted, counted = times.get(attachment.counter, (0, 0))
+                    more = counting_times(fd)
+                    times[attachment.counter] = wanted + more[0], counted + more[1]
+        self._shares = {
+            name: 100 * counted // wanted for name, (wanted, counted) in times.items() if counted * 100 < wanted * 99
+        }
 
     def records(self) -> dict[str, int]:
         """Records that were lost, by program; only where there are any."""
@@ -103,6 +122,7 @@ class Losses:
             "map_memory": kinds["map_memory"], "strings_cut": kinds["string"], "stacks_cut": kinds["stack"],
             "packets": kinds["packet"],
             "runs_skipped": kinds["inside"], "symbols_given_up": self._given_up,
+            "counted_percent": self._shares,
         }  # fmt: skip
 
     def texts(self) -> list[str]:
@@ -115,6 +135,10 @@ class Losses:
         texts += [
             f"{name}: {_some(count, 'run')} skipped, each because the same processor was inside a BPF program or map."
             for name, count in self.skipped().items()
+        ]
+        texts += [
+            f"{name}: counted for {share} % of the time only. The processor has fewer counters than are in use."
+            for name, share in self._shares.items()
         ]
         if count := self._given_up:
             texts.append(f"{_some(count, 'address', 'es')} not named: the process had ended before it was looked up.")
