@@ -166,8 +166,10 @@ class Losses:
 
     def _full(self, name: str) -> str:
         images = {map_.symbol: map_ for map_ in self.image.maps}
-        map_ = next(images[each.symbol] for each in self.image.script_maps if each.name == name)
-        return _FULL.format(name, _KINDS[map_.type], 4 * map_.max_entries)
+        script = next(each for each in self.image.script_maps if each.name == name)
+        map_ = images[script.symbol]
+        kind = "percpuhash" if script.by_cpu and map_.type == "hash" else _KINDS[map_.type]
+        return _FULL.format(name, kind, 4 * max(script.size, map_.max_entries if script.by_cpu else 0))
 
 
 def _probe(program: ProgramImage) -> str:
