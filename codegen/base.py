@@ -11,6 +11,7 @@
 | `aggregates.py`, `cleaning.py`, `compare.py` | values in memory; what of them means something; their equality |
 | `maps.py`, `map_calls.py`, `percpu.py` | maps of the script, as `storage.py` lays them out |
 | `records.py` | records for user space |
+| `packets.py` | packets for user space |
 | `statements.py`, `loops.py` | statements |
 | `stacks.py` | stacks that a program takes at several places |
 | `tables.py` | walks through maps |
@@ -230,6 +231,9 @@ class Base(ABC):
     @abstractmethod
     def refuse(self, map_: core.Map, result: Value, span: Span) -> None:
         """Counts and reports an update that a map refused, with the helper's result (i64)."""
+
+    @abstractmethod
+    def send_packet(self, call: core.Call) -> Value: ...
 
     @abstractmethod
     def check(self, result: Value, helper: str, span: Span) -> None: ...

@@ -149,6 +149,9 @@ class Emitter(Protocol):
     def lose(self, kind: str, subject: str, span: Span) -> None:
         """Counts a loss (`image.Loss`): for the rare cases only, it takes a call and a look-up."""
 
+    def send_packet(self, call: core.Call) -> Value:
+        """Sends a packet of the network to user space (`codegen/packets.py`); gives the helper's result."""
+
     def check(self, result: Value, helper: str, span: Span) -> None:
         """With -k: reports a helper whose result (i64) is negative. Without it, nothing."""
 

@@ -10,6 +10,7 @@ from pytrace.codegen.frame import Frame, Scratch
 from pytrace.codegen.image import MapImage
 from pytrace.codegen.loops import callback_loops
 from pytrace.codegen.module import Module
+from pytrace.codegen.packets import Packets
 from pytrace.codegen.plan import BUDGETS, Budget, make_plan
 from pytrace.codegen.prologue import SETS, Layout, prologue, with_releases
 from pytrace.codegen.stacks import Stacks
@@ -42,7 +43,7 @@ OWN = frozenset({"begin", "end", "self", "test", "bench", "iter"})
 """Providers whose programs are run by us, not by events: they run after `exit()` too."""
 
 
-class Function(Tables, Stacks, Unwinding):
+class Function(Tables, Packets, Stacks, Unwinding):
     def program(self) -> None:
         """The whole program."""
         self.begin()

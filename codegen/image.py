@@ -18,6 +18,12 @@ nanoseconds at the start, what to add to the boot clock to get TAI, the pid of t
 the kernel gives of a stack."""
 
 
+PACKETS = "packets"
+"""The map of perf events, one for each CPU, to which packets go. Such a record is followed by the packet's bytes; its
+fields are u64: nanoseconds since boot, the packet's length, how many of the bytes are not wanted, and how many there
+are."""
+
+
 URGENT_HEADER = 16
 """Bytes before the fields of a record of the control ring: u32 index of the action, u32 unused, u64 how many bytes had
 been reserved in the other ring before it."""
@@ -142,8 +148,9 @@ class Loss:
     """Something that programs lose now and then, and count in the map `drops`.
 
     `kind` is "map_full" or "map_memory" (`subject` is the script's map), "string" (`subject` is the limit in bytes)
-    or "stack" (`subject` is "kstack" or "ustack"), "inside" (`subject` is the target of a program that was not run
-    because it interrupted another one of the script); `place` is where in the script, unless it concerns a map.
+    or "stack" (`subject` is "kstack" or "ustack"), "packet" (`subject` is the file), "inside" (`subject` is the target
+    of a program that was not run because it interrupted another one of the script); `place` is where in the script,
+    unless it concerns a map.
     """
 
     kind: str

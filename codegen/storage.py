@@ -48,9 +48,9 @@ kernel's per-CPU allocator gives out what pages it has and makes more in the bac
 fails with ENOMEM. On Linux 6.18, 9 of 10 new keys of a histogram are lost that way when they come in a loop."""
 
 MOST_PARTS = 65536
-"""How many parts of values a map holds at most, if a single key cannot have more: the kernel sets up the hash table for
-as many. They are allocated when they are needed: hence they are not values of a per-CPU hash (see above), and only the
-CPUs that have one take memory for it."""
+"""How many parts of values a map holds at most, if a single key cannot have more, and the script does not ask for more
+keys: the kernel sets up the hash table for as many. They are allocated when they are needed: hence they are not values
+of a per-CPU hash (see above), and only the CPUs that have one take memory for it."""
 MOST_READY_PARTS = 4096
 """The same where they are allocated before."""
 ELEMENT = 64
@@ -166,7 +166,7 @@ def _apart(map_: core.Map, symbol: str, features: Offers, bursts: bool) -> MapIm
     lazy = features.lazy_maps and not lru and not bursts
     least = parts_of(map_) * features.cpus
     wanted = least * (map_.size if map_.key is not None else 1)
-    entries = min(wanted, max(least, MOST_PARTS if lazy else MOST_READY_PARTS))
+    entries = min(wanted, max(least, map_.size, MOST_PARTS if lazy else MOST_READY_PARTS))
     flags, kind, size = NO_PREALLOC if lazy else 0, "lru_hash" if lru else "hash", key_size(map_, features.cpus)
     return MapImage(symbol, kind, size, value_size(map_), entries, flags, script_map=map_.index)
 

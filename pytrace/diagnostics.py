@@ -121,6 +121,7 @@ class Diagnostic:
     """One message. `span` is None for messages about the run as a whole.
 
     `notes` are further places of the same kind ("This is the initial declaration."); `hints` are lines of advice.
+    `bare`: the message stands alone, without the word for its severity.
     """
 
     severity: Severity
@@ -128,6 +129,7 @@ class Diagnostic:
     span: Span | None = None
     notes: tuple[tuple[Span, str], ...] = ()
     hints: tuple[str, ...] = ()
+    bare: bool = False
 
 
 @record
@@ -240,7 +242,7 @@ def render(diagnostic: Diagnostic, *, colour: bool = False) -> str:
     if diagnostic.span is None and not diagnostic.message:
         text = ""  # only hints: an answer, not a complaint
     elif diagnostic.span is None:
-        head = f"{severity.value}: {diagnostic.message}"
+        head = diagnostic.message if diagnostic.bare else f"{severity.value}: {diagnostic.message}"
         text = f"{_COLOURS[severity]}{head}\x1b[0m\n" if colour else f"{head}\n"
     else:
         text = _block(diagnostic.span, severity, diagnostic.message, colour)

@@ -47,6 +47,17 @@ def traced_pid(line: CommandLine) -> int | None:
     return pid
 
 
+def check_functions(line: CommandLine) -> None:
+    """Raises `Stop` if the list of traceable functions cannot be read."""
+    if file := line.last("traceable-functions"):
+        try:
+            with open(file, "rb"):
+                pass
+        except OSError as error:
+            what = f"Could not read functions from {file}. ({error.strerror})"
+            raise Stop(f"Failed to open kernel function info: {what}") from error
+
+
 def compile_options(
     line: CommandLine, request: Request, *, mode: str, no_features: frozenset[str], pid: int | None, child: Child | None
 ) -> Options:
@@ -88,6 +99,7 @@ def run(line: CommandLine, request: Request, *, mode: str, no_features: frozense
 
     if line.has("pid") or line.has("cmd"):
         require_host()
+    check_functions(line)
     pid = traced_pid(line)
     child = None
     try:
@@ -301,6 +313,7 @@ def list_probes(line: CommandLine, *, no_features: frozenset[str]) -> int:
     from pytrace.script import request
     from pytrace.semantics.unit import Options
 
+    check_functions(line)
     pid = traced_pid(line)
     verbose = line.has("verbose")
     pattern = line.free[0] if line.free else None

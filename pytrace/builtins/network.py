@@ -13,9 +13,7 @@ from pytrace.semantics.types import (
     U8,
     U32,
     U64,
-    VOID,
     Array,
-    Buffer,
     Int,
     Pointer,
     Space,
@@ -166,12 +164,6 @@ declare(Builtin(
 ))  # fmt: skip
 
 
-MOST_PACKET_BYTES = 65535
-"""The greatest length of an IP packet."""
-_DEFAULT_PACKET_BYTES = 2048
-"""What room there is for a packet if the script computes the length."""
-
-
 def _check_skboutput(site: CallSite, t: Typer) -> core.Expr:
     if not among(t, TRACING):
         return t.error(site.span, f'skboutput can not be used with "{provider(t)}" probes')
@@ -183,45 +175,27 @@ def _check_skboutput(site: CallSite, t: Typer) -> core.Expr:
         return t.error(site.span, f"skboutput() only supports struct sk_buff * arguments ({packet.type} provided)")
     if not only(t, site, length, "int", Int) or not only(t, site, offset, "int", Int):
         return core.Zero(U32, site.span)
+    if isinstance(packet.type, Pointer) and not packet.type.trusted:
+        message = "skboutput() needs a packet that the kernel passes to the probe (a field of args)"
+        return t.error(site.span, message)
     types = kernel_types(t)
     struct = types.struct("struct", "sk_buff")
     definition = types.definition(struct) if struct is not None else None
-    members = [definition.field(name) if definition is not None else None for name in ("data", "len", "data_len")]
-    if any(member is None for member in members):
+    member = definition.field("len") if definition is not None else None
+    if member is None:
         return t.error(site.span, "skboutput() needs the kernel's type information (BTF)")
-    data, whole, apart = (
-        core.Load(type_, site.span, packet, member.offset if member is not None else 0, Space.KERNEL)
-        for member, type_ in zip(members, (U64, U32, U32), strict=True)
-    )
-    literal = t.literal(site.given[2])
-    room = min(max(literal, 0), MOST_PACKET_BYTES) if isinstance(literal, int) else _DEFAULT_PACKET_BYTES
-    span = site.span
-    clock = core.Call(U64, span, "nsecs", static=("boot",))
-    args = (data, as_u64(whole), as_u64(apart), as_u64(length), as_u64(offset))
-    packet_bytes = core.Call(Buffer(room), span, "skboutput", args)
-    # What is behind the offset; an offset that is computed is not computed twice.
-    there = core.Arith(U64, span, "sub", args[1], args[4]) if isinstance(offset, core.Const) else args[1]
-    emit = core.Emit(VOID, span, "skboutput", (file,), (clock, there, packet_bytes))
-    return core.Do(U32, span, (core.Evaluate(span, emit),), core.Const(U32, span, 0))
+    whole = as_u64(core.Load(U32, site.span, packet, member.offset, Space.KERNEL))
+    args = (packet, whole, as_u64(length), as_u64(offset))
+    return core.Call(U32, site.span, "skboutput", args, (file,))
 
 
-def _fill_packet(e: Emitter, call: core.Call, at: Value) -> None:
-    """The bytes of a packet's linear part from an offset: what lies in further pages is not copied."""
-    b = e.b
-    assert isinstance(call.type, Buffer)
-    data, whole, apart, length, offset = (e.eval64(arg) for arg in call.args)
-    linear = b.sub(whole, apart)
-    left = b.select(b.ult(offset, linear), b.sub(linear, offset), 0)
-    taken = e.clamp(b.umin(length, left), call.type.capacity)
-    e.b.store(b.trunc(taken, "i32"), at)
-    if e.strict:
-        e.zero(b.gep(at, 4), call.type.capacity)
-    e.read(b.gep(at, 4), taken, b.add(data, offset), Space.KERNEL, call.span)
+def _lower_skboutput(e: Emitter, call: core.Call) -> Value:
+    return e.b.trunc(e.send_packet(call), "i32")
 
 
 declare(Builtin(
-    "skboutput", _check_skboutput, None, ('skboutput("file", skb, length, offset)',),
+    "skboutput", _check_skboutput, _lower_skboutput, ('skboutput("file", skb, length, offset)',),
     "Appends a packet, from an offset into its data, to a capture file: in fentry, fexit, iter and rawtracepoint "
     "probes.",
-    FAMILY, (4, 4), fill=_fill_packet,
+    FAMILY, (4, 4),
 ))  # fmt: skip

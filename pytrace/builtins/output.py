@@ -14,7 +14,7 @@ arguments travel in the record.
 | time | (format,) as bytes | () |
 | join | (separator,) as bytes | (`JOIN_TYPE`,) |
 | exit | () | (code,) as int64 |
-| skboutput | (file name,) | (nanoseconds since boot, length of the packet, bytes) |
+| skboutput | (file name,) | comes with a packet: `codegen.image.PACKETS` |
 
 `pieces` are those of `formats.parse`. `refs` are pairs (index of an argument, map): such an argument is the key of a
 map of stats (an int8 0 if that has no keys), and what is shown is the value that the map holds when the record is

@@ -24,6 +24,7 @@ __all__ = [
     "SOFTWARE",
     "attach",
     "breakpoint_event",
+    "counting_times",
     "event",
     "hardware_event",
     "has_links",
@@ -51,6 +52,8 @@ _FD_CLOEXEC = 8
 _ENABLE, _SET_BPF = 0x2400, 0x40042408
 _ATTR = struct.Struct("<IIQQQQQIIQQQQIiQIHH")
 _SAMPLE_RAW = 1 << 10
+_READ_TIMES = 3
+"""PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING"""
 _BREAKPOINT_MODES = {"r": 1, "w": 2, "rw": 3, "x": 4}
 
 _NO_KPROBES = "this kernel has no kprobes: CONFIG_KPROBE_EVENTS is off. tracepoint and rawtracepoint probes need none"
@@ -75,11 +78,12 @@ def event(
     cpu: int = -1,
     sample_type: int = 0,
     wakeup: int = 0,
+    read_format: int = 0,
 ) -> int:
     """perf_event_open(2), disabled at first. `pid` -1 means all processes, on one `cpu`; `cpu` -1 any CPU. `what`
     names the event in errors. Raises `BpfError`."""
     attr = _ATTR.pack(
-        type, _ATTR.size, config, frequency or period, sample_type, 0,
+        type, _ATTR.size, config, frequency or period, sample_type, read_format,
         flags | _DISABLED | (_FREQ if frequency else 0), wakeup, bp_type, config1, config2, 0, 0, 0, 0, 0, 0, 0, 0,
     )
     fd = call(_NR_PERF_EVENT_OPEN, ctypes.c_char_p(attr), pid, cpu, -1, ctypes.c_ulong(_FD_CLOEXEC))
@@ -123,7 +127,7 @@ def software_event(
     second. With `inherit` it follows new threads and children of `pid`."""
     return event(
         _TYPE_SOFTWARE, SOFTWARE[name], f"software event {name}", period=period, frequency=frequency, pid=pid, cpu=cpu,
-        flags=_INHERIT if inherit else 0,
+        flags=_INHERIT if inherit else 0, read_format=_READ_TIMES,
     )
 
 
@@ -132,13 +136,24 @@ def hardware_event(name: str, *, period: int, pid: int = -1, cpu: int = -1, inhe
     try:
         return event(
             _TYPE_HARDWARE, HARDWARE[name], f"hardware event {name}", period=period, pid=pid, cpu=cpu,
-            flags=_INHERIT if inherit else 0,
+            flags=_INHERIT if inherit else 0, read_format=_READ_TIMES,
         )
     except BpfError as error:
         if error.errno not in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV):
             raise
         why = "this machine has no performance counter for it; virtual machines often have none"
         raise BpfError(error.errno, error.operation, why) from error
+
+
+def counting_times(fd: int) -> tuple[int, int]:
+    """For how long a software or hardware event was wanted, and for how long it counted, in nanoseconds. The second is
+    less where the processor has fewer counters than events want: these then take turns. (0, 0) for anything else."""
+    try:
+        data = os.read(fd, 24)
+    except OSError:
+        return 0, 0
+    _, enabled, running = struct.unpack("<QQQ", data) if len(data) == 24 else (0, 0, 0)
+    return enabled, running
 
 
 def breakpoint_event(address: int, length: int, mode: str, *, pid: int = -1, cpu: int = -1) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from pytrace.diagnostics import Diagnostics
+from pytrace.frozen import replace
 from pytrace.hints import ClassVar
 from pytrace.probes.numbers import BadNumber, number
 from pytrace.probes.patterns import has_wildcard, matcher
@@ -60,7 +61,7 @@ class CounterProvider(PerfEventProvider):
             opens = [partial(counter, cpu=cpu) for cpu in maps.online_cpus()]
         else:
             opens = [partial(counter, pid=thread, inherit=True) for thread in threads_of(pid)]
-        return attach_events(prog_fd, target, cookie, opens)
+        return [replace(made, counter=target.name) for made in attach_events(prog_fd, target, cookie, opens)]
 
     def listing(self, pattern: Spec | None, host: Host, verbose: bool) -> Iterator[tuple[str, list[str]]]:
         matches = matcher(pattern.parts[0] if pattern is not None and pattern.parts else "*")

@@ -199,12 +199,14 @@ class Attachment:
     """An attached program; `count` is how many functions or events it covers.
 
     Closing `fds`, in order, detaches. That may block for tens of milliseconds each while the kernel waits for readers,
-    so sessions close attachments in parallel. `warnings` tell which parts of it could not be attached.
+    so sessions close attachments in parallel. `warnings` tell which parts of it could not be attached. `counter` is
+    the probe's name if its events may have to take turns with others.
     """
 
     count: int
     fds: tuple[int, ...]
     warnings: tuple[str, ...] = ()
+    counter: str = ""
 
 
 class AttachError(Exception):

@@ -39,8 +39,8 @@ class Pump(threading.Thread):
     def add(self, live: LiveBlock) -> None:
         assert live.block is not None
         with self.engine.showing():
-            for ring in live.block.rings.values():
-                self._epoll.register(ring.fd, select.EPOLLIN)
+            for fd in live.block.fds:
+                self._epoll.register(fd, select.EPOLLIN)
             self.lives.append(live)
 
     def remove(self, live: LiveBlock) -> None:
@@ -49,8 +49,8 @@ class Pump(threading.Thread):
             if live not in self.lives or live.block is None:
                 return
             self.lives.remove(live)
-            for ring in live.block.rings.values():
-                self._epoll.unregister(ring.fd)
+            for fd in live.block.fds:
+                self._epoll.unregister(fd)
             self._pass_on(live, all=True)
             shown = live.trickle.remark()
         if shown:

@@ -258,16 +258,18 @@ def _join(action: Action, scene: Scene) -> Handler:
 def _skboutput(action: Action, scene: Scene) -> Handler:
     from pytrace.output.pcap import PacketFile
 
-    (name,) = cast(tuple[str], action.static)
+    (path,) = cast(tuple[bytes], action.static)
+    name = path.decode("utf-8", "surrogateescape")
     read = members_decoder(action.layout.fields, scene.image.structs)
 
     def handle(record: bytes) -> None:
-        nanoseconds, length, data = read(record, 0)
+        nanoseconds, length, start, end = read(record, 0)
+        data = record[action.layout.size + start : action.layout.size + end]
         try:
             file = scene.files.get(name)
             if file is None:
                 file = scene.files[name] = PacketFile(name)
-            file.write(nanoseconds + scene.boot_offset, length, data)
+            file.write(nanoseconds + scene.boot_offset, max(length - start, 0), data)
         except OSError as error:
             scene.printer.error(f"failed to write packets to '{name}' ({error.strerror})")
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pytrace.codegen.image import Image
+from pytrace.codegen.image import PACKETS, Image
+from pytrace.hints import TYPE_CHECKING
 from pytrace.kernel import bpf
 from pytrace.kernel.ring import RingReader
 from pytrace.output.printer import Printer
@@ -21,6 +22,9 @@ from pytrace.runtime.loading import Loaded
 from pytrace.runtime.losses import Losses
 from pytrace.runtime.maps import MapStore
 from pytrace.runtime.stream import Stream
+
+if TYPE_CHECKING:
+    from pytrace.runtime.packets import PacketReader
 
 __all__ = ["RINGS", "Block"]
 
@@ -46,6 +50,13 @@ class Block:
         self.rings = {symbol: RingReader(loaded.maps[symbol], size) for symbol, size in sizes.items()}
         self.stream = Stream(*map(self.rings.get, RINGS))
         self.losses = Losses(loaded)
+        self.packets: PacketReader | None = None
+        if PACKETS in loaded.maps:
+            from pytrace.runtime.packets import PacketReader
+
+            self.packets = PacketReader(loaded.maps[PACKETS])
+        self.fds = (*(ring.fd for ring in self.rings.values()), *(self.packets.fds if self.packets is not None else ()))
+        """What is readable when there are records."""
 
     # programs that are run by hand
 
@@ -73,6 +84,7 @@ class Block:
 
     def detach(self) -> None:
         """Let go of all events; at return no program runs any more, and the kernel still cleans up."""
+        self.losses.look_at(self.attached.attachments)
         self.detaching = Detaching(self.attached.fds)
         self.attached = Attached()
         self.detaching.quiet()
@@ -81,6 +93,8 @@ class Block:
 
     def drain(self) -> bool | None:
         """Handle a batch of records. True: there may be more; False: there are none; None: one said `exit()`."""
+        if self.packets is not None:
+            self.packets.handle(self.consumer.consume)
         return self.stream.handle(self.consumer.consume)
 
     def drop(self) -> int:
@@ -94,6 +108,8 @@ class Block:
         if self.detaching is not None:
             self.detaching.finish()
         self.consumer.close()
+        if self.packets is not None:
+            self.packets.close()
         self.stream.close()
         for ring in self.rings.values():
             ring.close()

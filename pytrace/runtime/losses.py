@@ -7,8 +7,11 @@ run a program because one was running on that CPU already.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pytrace.codegen.image import Loss, ProgramImage
 from pytrace.kernel import bpf
+from pytrace.probes.provider import Attachment
 from pytrace.runtime.loading import Loaded
 
 __all__ = ["DROPS", "Losses"]
@@ -34,6 +37,7 @@ class Losses:
         self._stored = bpf.stored_size("percpu_array", 8)
         self._seen = 0
         self._given_up = 0
+        self._shares: dict[str, int] = {}
 
     @property
     def _programs(self) -> int:
@@ -66,6 +70,21 @@ class Losses:
         """That so many addresses of processes have no names because these had ended."""
         self._given_up = count
 
+    def look_at(self, attachments: Iterable[Attachment]) -> None:
+        """Takes in how long counters counted, before they are closed."""
+        times: dict[str, tuple[int, int]] = {}
+        for attachment in attachments:
+            if attachment.counter:
+                from pytrace.kernel.perf import counting_times
+
+                for fd in attachment.fds:
+                    wanted, counted = times.get(attachment.counter, (0, 0))
+                    more = counting_times(fd)
+                    times[attachment.counter] = wanted + more[0], counted + more[1]
+        self._shares = {
+            name: 100 * counted // wanted for name, (wanted, counted) in times.items() if counted * 100 < wanted * 99
+        }
+
     def records(self) -> dict[str, int]:
         """Records that were lost, by program; only where there are any."""
         found: dict[str, int] = {}
@@ -93,7 +112,7 @@ class Losses:
     def summary(self, events: int) -> dict[str, dict[str, int] | int]:
         """All kinds, also those of which nothing was lost. `events` is how many records were lost altogether."""
         kinds: dict[str, dict[str, int]] = {
-            "map_full": {}, "map_memory": {}, "string": {}, "stack": {}, "inside": self.skipped(),
+            "map_full": {}, "map_memory": {}, "string": {}, "stack": {}, "packet": {}, "inside": self.skipped(),
         }  # fmt: skip
         for loss, count in self.others():
             place = loss.subject if loss.kind == "inside" else loss.place or loss.subject
@@ -101,7 +120,9 @@ class Losses:
         return {
             "events": events, "records": self.records(), "map_full": kinds["map_full"],
             "map_memory": kinds["map_memory"], "strings_cut": kinds["string"], "stacks_cut": kinds["stack"],
+            "packets": kinds["packet"],
             "runs_skipped": kinds["inside"], "symbols_given_up": self._given_up,
+            "counted_percent": self._shares,
         }  # fmt: skip
 
     def texts(self) -> list[str]:
@@ -114,6 +135,10 @@ class Losses:
         texts += [
             f"{name}: {_some(count, 'run')} skipped, each because the same processor was inside a BPF program or map."
             for name, count in self.skipped().items()
+        ]
+        texts += [
+            f"{name}: counted for {share} % of the time only. The processor has fewer counters than are in use."
+            for name, share in self._shares.items()
         ]
         if count := self._given_up:
             texts.append(f"{_some(count, 'address', 'es')} not named: the process had ended before it was looked up.")
@@ -130,6 +155,8 @@ class Losses:
                     f"{loss.subject}: {_some(count, 'run')} skipped, each because the same processor was inside "
                     "another program of the script, which traces what programs do themselves."
                 )
+            case "packet":
+                return f"{loss.place}: {_some(count, 'packet')} lost, not written to '{loss.subject}': no room."
             case "string":
                 return f"{loss.place}: {_some(count, 'string')} cut at {loss.subject} bytes, which is max_strlen."
         return (
@@ -139,8 +166,10 @@ class Losses:
 
     def _full(self, name: str) -> str:
         images = {map_.symbol: map_ for map_ in self.image.maps}
-        map_ = next(images[each.symbol] for each in self.image.script_maps if each.name == name)
-        return _FULL.format(name, _KINDS[map_.type], 4 * map_.max_entries)
+        script = next(each for each in self.image.script_maps if each.name == name)
+        map_ = images[script.symbol]
+        kind = "percpuhash" if script.by_cpu and map_.type == "hash" else _KINDS[map_.type]
+        return _FULL.format(name, kind, 4 * max(script.size, map_.max_entries if script.by_cpu else 0))
 
 
 def _probe(program: ProgramImage) -> str:

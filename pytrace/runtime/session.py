@@ -245,16 +245,15 @@ class Session:
         """Until `exit()`, a signal, the end of the traced process, or the end of what there is to do."""
         traced = self.options.process or self.options.child
         watched = [signals.fd] if traced is None else [signals.fd, traced.pidfd]
-        ring, control = block.stream.ring, block.stream.control
-        if control is not None:
-            watched.append(control.fd)
+        ring = block.stream.ring
+        watched += (fd for fd in block.fds if ring is None or fd != ring.fd)
         lasting = bool(block.attached.attachments or block.programs_of("self"))
         if block.attached.iterators:
             self._read_iterators(block)
             lasting = False
         loop = Loop(None, watched) if ring is None else Loop(ring.fd, watched, lambda: ring.pending / ring.size)
         started = looked = time.monotonic()
-        tick = _TICK if block.rings else None
+        tick = _TICK if block.fds else None
         try:
             while True:
                 # The state of the process, and whether there was a signal, before the rings are read: what came before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from pytrace.diagnostics import CompileError, Diagnostics
+from pytrace.diagnostics import CompileError, Diagnostic, Diagnostics, Severity
 from pytrace.frozen import fields, replace
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.numbers import U64_MAX, parse_integer
@@ -137,7 +137,7 @@ def from_environment(environment: Mapping[str, str], config: Config, diagnostics
             try:
                 config = replace(config, **{name: _READERS[name](name, text)})
             except _Refused as refused:
-                diagnostics.error(None, str(refused))
+                diagnostics.add(Diagnostic(Severity.ERROR, str(refused), bare=True))
                 raise CompileError(diagnostics, 2) from None
     return config
 

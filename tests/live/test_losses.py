@@ -293,7 +293,7 @@ def test_the_summary_in_json(pytrace: Run):
     (summary,) = [line["data"] for line in found if line["type"] == "losses"]
     assert summary == {
         "events": 0, "records": {}, "map_full": {"@a": 2}, "map_memory": {}, "strings_cut": {}, "stacks_cut": {},
-        "runs_skipped": {}, "symbols_given_up": 0,
+        "packets": {}, "runs_skipped": {}, "symbols_given_up": 0, "counted_percent": {},
     }  # fmt: skip
     assert '"losses"' not in pytrace("-f", "json", "-e", program).stdout
 

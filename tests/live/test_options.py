@@ -100,8 +100,10 @@ def test_traceable_functions(pytrace: Run, tmp_path: Path):
     functions.write_text("a_function\nvfs_read\nin_a_module [no_such_module]\n")
     listed = pytrace("--traceable-functions", str(functions), "-l", "kprobe:*").stdout
     assert listed.splitlines() == ["kprobe:a_function", "kprobe:vfs_read"]
-    missing = pytrace("--traceable-functions", str(tmp_path / "none"), "-l", "kprobe:*", status=1)
-    assert missing.stderr == f"ERROR: {tmp_path}/none: No such file or directory\n"
+    for use in (("-l", "kprobe:*"), ("-e", "begin { }")):
+        missing = pytrace("--traceable-functions", f"{tmp_path}/none", *use, status=1)
+        why = f"Could not read functions from {tmp_path}/none. (No such file or directory)"
+        assert missing.stderr == f"ERROR: Failed to open kernel function info: {why}\n"
 
 
 def test_verbose(pytrace: Run):
@@ -267,7 +269,7 @@ def test_the_environment_wins(pytrace: Run, name: str, value: str, shown: str):
 
 def test_a_bad_value_in_the_environment(pytrace: Run):
     done = pytrace("-e", "begin { }", env={**os.environ, "BPFTRACE_MAX_STRLEN": "foo"}, status=2)
-    assert done.stderr == "ERROR: max_strlen: expecting a number, got foo\n"
+    assert done.stderr == "max_strlen: expecting a number, got foo\n"
 
 
 def test_notification(pytrace: Run):
