@@ -18,6 +18,7 @@ from pytrace.codegen.module import RDONLY_PROG, Module
 from pytrace.codegen.plan import BUDGETS
 from pytrace.codegen.records import lost_function
 from pytrace.codegen.session import join_sessions
+from pytrace.codegen.slots import slotted_maps
 from pytrace.codegen.this_kernel import ThisKernel
 from pytrace.codegen.visit import nodes
 from pytrace.diagnostics import Diagnostics
@@ -80,6 +81,7 @@ class _Programs:
             if isinstance(node, core.MapCall) and node.name == "delete"
         }
         self.module.split = split_maps(program)
+        self.module.slotted = slotted_maps(program, features)
         self.updaters = exclusive_maps(program)
         self.levels = {probe.order: 0 for probe in program.probes}
         self.made: dict[int, Made] = {}
@@ -150,7 +152,7 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
     module = programs.module
     script_maps = []
     for map_ in program.maps:
-        script, images = map_images(map_, features, map_.index in module.split)
+        script, images = map_images(map_, features, map_.index in module.split, map_.index in module.slotted)
         script_maps.append(script)
         for image in images:
             module.add_map(replace(image, script_map=len(script_maps) - 1))

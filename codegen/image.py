@@ -22,6 +22,11 @@ URGENT_HEADER = 16
 been reserved in the other ring before it."""
 
 
+SLOTS_AT = 64
+"""Where the slots of a map start in their array (`codegen/slots.py`), behind what counts the keys in the hash: 16 bytes
+each, a word that says whose the slot is, and the value."""
+
+
 @frozen
 class Relocation:
     """Something to fill into the instruction at `insn` (counted in 8-byte slots) when the program is loaded.
@@ -59,7 +64,8 @@ class MapImage:
 class ScriptMap:
     """A map of the script as user space sees it. `symbol` is the BPF map that stores it, `kind` its declared kind or
     "". `written` tells that the script stores into it: otherwise the type of its values is only a guess. `short` is the
-    BPF map for strings or stacks that need less room, if there is one: every key is where it belongs."""
+    BPF map for strings or stacks that need less room, if there is one: every key is where it belongs. `slots` is the array
+    that holds elements instead of the hash, if there is one."""
 
     name: str
     symbol: str
@@ -70,6 +76,7 @@ class ScriptMap:
     kind: str = ""
     written: bool = True
     short: str = ""
+    slots: str = ""
 
 
 @frozen

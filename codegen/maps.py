@@ -19,13 +19,13 @@ from __future__ import annotations
 
 from pytrace.aggregations import AGGREGATIONS
 from pytrace.codegen.aggregates import is_raw_text
-from pytrace.codegen.compare import Comparison
 from pytrace.codegen.control import symbol_of
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.features import Offers
 from pytrace.codegen.image import MapImage, ScriptMap
 from pytrace.codegen.layout import align_up, is_signed, register_type
 from pytrace.codegen.module import NO_PREALLOC
+from pytrace.codegen.slots import Slots, slots_image, slots_symbol
 from pytrace.codegen.visit import mentions, nodes
 from pytrace.frozen import frozen, replace
 from pytrace.semantics import program as core
@@ -95,13 +95,15 @@ def short_symbol(map_: core.Map) -> str:
     return f"{symbol_of(map_)}.short"
 
 
-def map_images(map_: core.Map, features: Offers, split: bool) -> tuple[ScriptMap, tuple[MapImage, ...]]:
+def map_images(
+    map_: core.Map, features: Offers, split: bool, slotted: bool
+) -> tuple[ScriptMap, tuple[MapImage, ...]]:
     """A map of the script as user space sees it, and the BPF maps behind it."""
     aggregate = isinstance(map_.value, Aggregate)
     symbol, size = symbol_of(map_), align_up(value_size(map_))
     script = ScriptMap(
         map_.name, symbol, map_.key, map_.value, aggregate, map_.size, map_.kind, map_.written,
-        short_symbol(map_) if split else "",
+        short_symbol(map_) if split else "", slots_symbol(map_) if slotted else "",
     )  # fmt: skip
     if map_.key is None:
         if not aggregate:
@@ -113,7 +115,7 @@ def map_images(map_: core.Map, features: Offers, split: bool) -> tuple[ScriptMap
     key_size = max(size_of(map_.key), 1)
     image = MapImage(symbol, kind, key_size, value_size(map_), map_.size, flags, script_map=map_.index)
     short = (replace(image, symbol=script.short, key_size=short_size(map_.key)),) if split else ()
-    return script, (image, *short)
+    return script, (image, *short, *((slots_image(map_),) if slotted else ()))
 
 
 @frozen
@@ -126,7 +128,7 @@ class Located:
     either: tuple[Value, Value, Value] | None = None
 
 
-class Maps(Comparison):
+class Maps(Slots):
     def map_key(self, map_: core.Map, key: core.Expr | None) -> Value:
         if key is None:
             cell = self.scratch(4)
@@ -206,6 +208,12 @@ class Maps(Comparison):
         if is_cell(map_):
             cell = self.cell(map_)
             return self.load_scalar(expr.type, cell, volatile=True) if core.is_scalar(expr.type) else cell
+        if self.in_slots(map_):
+            there, number = self.slot_find(map_, self.small_key(map_, expr.key))
+            if self.module.program.check_reads:
+                self.when(there, lambda: None, lambda: self._missing(expr))
+            number = self.b.resize(number, register_type(map_.value))
+            return self.b.select(there, number, self.const(0, number.type))
         found = self.lookup(map_, expr.key)
 
         def missing() -> Value:
@@ -242,6 +250,11 @@ class Maps(Comparison):
             else:
                 self.store(value, cell)
             self.mark_written(map_)
+            return
+        if self.in_slots(map_):
+            number = self.eval(value)
+            result = self.slot_set(map_, self.small_key(map_, stmt.key), number)
+            self.when(self.b.ne(result, 0), lambda: self.refuse(map_, result, stmt.span))
             return
         if scalar:
             number = self.eval(value)

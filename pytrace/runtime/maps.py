@@ -17,6 +17,7 @@ from pytrace.kernel import bpf
 from pytrace.output.contents import Contents, aggregation_of
 from pytrace.output.values import decoder, scalar_code
 from pytrace.runtime.loading import Loaded
+from pytrace.runtime.slots import slot_elements, slot_words
 from pytrace.semantics.types import I64, U64, Aggregate, Record, Stack, frames_within, size_of
 
 __all__ = ["STATS", "MapStore"]
@@ -47,6 +48,8 @@ class _Store:
     marked: bool
     short: tuple[int, int] | None = None
     """Descriptor and size of keys of the map for short keys."""
+    slots: memoryview | None = None
+    """The words of the array that holds elements instead of the hash (`codegen/slots.py`)."""
     zeroed: bool = False
 
     @property
@@ -86,15 +89,19 @@ class MapStore:
             if image is None:
                 continue  # no program uses it
             short = (loaded.maps[map_.short], images[map_.short].key_size) if map_.short else None
-            self.add(map_, image, loaded.maps[map_.symbol], short)
+            slots = slot_words(loaded.maps[map_.slots], images[map_.slots].value_size) if map_.slots else None
+            self.add(map_, image, loaded.maps[map_.symbol], short, slots)
 
-    def add(self, map_: ScriptMap, image: MapImage, fd: int, short: tuple[int, int] | None = None) -> None:
+    def add(
+        self, map_: ScriptMap, image: MapImage, fd: int, short: tuple[int, int] | None = None,
+        slots: memoryview | None = None,
+    ) -> None:
         """Makes a map known. `fd`, and that of the map for `short` keys, stay their owner's."""
         per_cpu = bpf.MapType.of(image.type).per_cpu
         stored = bpf.stored_size(image.type, image.value_size)
         marked = map_.key is None and image.value_size >= _words(self._value_size(map_)) + _WORD
         copies = bpf.possible_cpus() if per_cpu else 1
-        self._stores[map_.name] = _Store(map_, image, fd, stored, copies, marked, short)
+        self._stores[map_.name] = _Store(map_, image, fd, stored, copies, marked, short, slots)
 
     def forget(self, name: str) -> None:
         """Does not know a map any more."""
@@ -152,6 +159,11 @@ class MapStore:
         items: list[tuple[bytes, Any]] = []
         for fd, key_size in store.hashes:
             items += self._entries(store, fd, key_size)
+        if store.slots is not None:
+            # A key that moved meanwhile may have been seen in both.
+            values = decoder(store.map.value, self.structs)
+            moved = {key: values(word, 0) for key, word in slot_elements(store.slots, store.image.key_size)}
+            items = list((dict(items) | moved).items())
         return items
 
     def _entries(self, store: _Store, fd: int, key_size: int) -> list[tuple[bytes, Any]]:
