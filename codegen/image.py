@@ -64,8 +64,8 @@ class MapImage:
 class ScriptMap:
     """A map of the script as user space sees it. `symbol` is the BPF map that stores it, `kind` its declared kind or
     "". `written` tells that the script stores into it: otherwise the type of its values is only a guess. `short` is the
-    BPF map for strings or stacks that need less room, if there is one: every key is where it belongs. `slots` is the array
-    that holds elements instead of the hash, if there is one."""
+    BPF map for strings or stacks that need less room, if there is one: every key is where it belongs. `slots` is the
+    array that holds elements instead of the hash, if there is one."""
 
     name: str
     symbol: str

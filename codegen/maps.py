@@ -95,9 +95,7 @@ def short_symbol(map_: core.Map) -> str:
     return f"{symbol_of(map_)}.short"
 
 
-def map_images(
-    map_: core.Map, features: Offers, split: bool, slotted: bool
-) -> tuple[ScriptMap, tuple[MapImage, ...]]:
+def map_images(map_: core.Map, features: Offers, split: bool, slotted: bool) -> tuple[ScriptMap, tuple[MapImage, ...]]:
     """A map of the script as user space sees it, and the BPF maps behind it."""
     aggregate = isinstance(map_.value, Aggregate)
     symbol, size = symbol_of(map_), align_up(value_size(map_))
@@ -209,11 +207,11 @@ class Maps(Slots):
             cell = self.cell(map_)
             return self.load_scalar(expr.type, cell, volatile=True) if core.is_scalar(expr.type) else cell
         if self.in_slots(map_):
-            there, number = self.slot_find(map_, self.small_key(map_, expr.key))
+            is_there, word = self.slot_find(map_, self.small_key(map_, expr.key))
             if self.module.program.check_reads:
-                self.when(there, lambda: None, lambda: self._missing(expr))
-            number = self.b.resize(number, register_type(map_.value))
-            return self.b.select(there, number, self.const(0, number.type))
+                self.when(is_there, lambda: None, lambda: self._missing(expr))
+            number = self.b.resize(word, register_type(map_.value))
+            return self.b.select(is_there, number, self.const(0, number.type))
         found = self.lookup(map_, expr.key)
 
         def missing() -> Value:

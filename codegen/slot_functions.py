@@ -19,7 +19,7 @@ OTHERS = ((1 << 20) - 1) << 34
 VERSION = ((1 << 10) - 1) << 54
 """The parts of a slot's first word. `OTHER` is one more key in the hash."""
 
-_TRIES = 32
+_TRIES = 64
 _NOEXIST, _EXIST = 1, 2
 _ENOENT, _E2BIG, _EBUSY, _EEXIST = 2, 7, 16, 17
 
@@ -31,8 +31,10 @@ def _helper(name: str, *args: str) -> str:
     return f"call i64 inttoptr (i64 {HELPERS[name]} to ptr)({', '.join(args)})"
 
 
-def _begin(name: str, parameters: str, key: str, slots: str, count: int) -> str:
-    """The function's start: the key in memory (`%k`), the address of its slot (`%slot`), and the first look at it."""
+def _begin(name: str, parameters: str, key: str, slots: str, count: int, failures: dict[str, int]) -> str:
+    """The function's start: the key in memory (`%k`), the address of its slot (`%slot`), and the look at it. `failures`
+    are the blocks from which it is looked at again, and what the function gives when it was for the last time."""
+    verdicts = "".join(f", [ {result}, %{block} ]" for block, result in failures.items())
     shift = 32 - count.bit_length() + 1
     narrow = "%key32" if key == "i32" else "%kept"
     keep = "" if key == "i32" else f"%kept = trunc i64 %key to {key}\n"
@@ -40,6 +42,8 @@ def _begin(name: str, parameters: str, key: str, slots: str, count: int) -> str:
 entry:
 %k = alloca i64, align 8
 %v = alloca i64, align 8
+%rows = alloca i64, align 8
+%tries = alloca i64, align 8
 %key32 = trunc i64 %key to i32
 {keep}store {key} {narrow}, ptr %k, align 4
 %mixed = mul i32 %key32, {0x9E3779B1 - (1 << 32)}
@@ -48,9 +52,14 @@ entry:
 %scaled = shl i64 %index, 4
 %first = getelementptr i8, ptr {slots}, i64 {SLOTS_AT}
 %slot = getelementptr i8, ptr %first, i64 %scaled
-br label %look
+%tries_started = call i32 @bpf_iter_num_new(ptr %tries, i32 0, i32 {_TRIES})
+br label %again
+again:
+%verdict = phi i64 [ 0, %entry ]{verdicts}
+%one_more = call ptr @bpf_iter_num_next(ptr %tries)
+%given_up = icmp eq ptr %one_more, null
+br i1 %given_up, label %out, label %look
 look:
-%try = phi i32 [ 0, %entry ], [ %following, %again ]
 %word = load volatile i64, ptr %slot, align 8
 %owner = and i64 %word, {KEY}
 %same = icmp eq i64 %owner, %key
@@ -61,20 +70,18 @@ br i1 %own, label %own_slot, label %other_slot
 """
 
 
-_AGAIN = f"""again:
-%verdict = phi i64 [ VERDICTS ]
-%following = add i32 %try, 1
-%last = icmp uge i32 %following, {_TRIES}
-br i1 %last, label %given_up, label %look
-given_up:
-ret i64 %verdict
+def _end(verdict: str, results: dict[str, str]) -> str:
+    """The function's only end: `results` by the blocks that lead there."""
+    incoming = ", ".join(f"[ {result}, %{block} ]" for block, result in results.items())
+    return f"""out:
+%result_out = phi i64 [ {verdict}, %again ], {incoming}
+call void @bpf_iter_num_destroy(ptr %tries)
+ret i64 %result_out
 }}
 """
 
 
-def slot_functions(
-    symbol: str, hash_: str, slots: str, key: str, value: str, size: int, count: int
-) -> dict[str, str]:
+def slot_functions(symbol: str, hash_: str, slots: str, key: str, value: str, size: int, count: int) -> dict[str, str]:
     """The functions for the map of that symbol, by their names: `slot_set_…(key, value)` gives 0 or an error,
     `slot_delete_…(key)` 1 if the element was there. `hash_` and `slots` are the hash and the memory of its `count`
     slots, `key` and `value` LLVM's types in memory, `size` the number of keys that the map may have."""
@@ -95,8 +102,9 @@ def _update(result: str, hash_: str, flags: int) -> str:
 def _set(name: str, hash_: str, slots: str, key: str, value: str, size: int, count: int) -> str:
     narrow = "%value" if value == "i64" else "%narrow"
     keep = "" if value == "i64" else f"%narrow = trunc i64 %value to {value}\n"
-    begin = _begin(name, "i64 %key, i64 %value", key, slots, count)
-    begin = begin.replace("br label %look\n", f"{keep}store {value} {narrow}, ptr %v, align 8\nbr label %look\n", 1)
+    failures = {"own_slot": 0, "overwrite": -_EBUSY, "claim": -_EBUSY, "back": -_EBUSY}
+    begin = _begin(name, "i64 %key, i64 %value", key, slots, count, failures)
+    begin = begin.replace("%key32 =", f"{keep}store {value} {narrow}, ptr %v, align 8\n%key32 =", 1)
     undo = f"%undone_AT = atomicrmw add ptr %slot, i64 {-OTHER} monotonic"
     return (
         begin
@@ -117,7 +125,7 @@ store volatile i64 %value, ptr %there, align 8
 %used_was = call i64 asm sideeffect "", "=r,0"(i64 %was)
 %unlocked = atomicrmw and ptr %slot, i64 {~LOCK} seq_cst
 %used_unlocked = call i64 asm sideeffect "", "=r,0"(i64 %unlocked)
-ret i64 0
+br label %out
 other_slot:
 %in_way = and i64 %word, {LOCK | LIVE | OTHERS}
 %is_free = icmp eq i64 %in_way, 0
@@ -139,7 +147,7 @@ fill:
 store volatile i64 %value, ptr %at, align 8
 %filled = atomicrmw add ptr %slot, i64 {LIVE - LOCK} seq_cst
 %used_filled = call i64 asm sideeffect "", "=r,0"(i64 %filled)
-ret i64 0
+br label %out
 spill:
 %found = atomicrmw add ptr %slot, i64 {OTHER} seq_cst
 %found_owner = and i64 %found, {KEY}
@@ -157,21 +165,27 @@ hash:
 br i1 %crowded, label %number, label %insert
 number:
 %first_row = getelementptr i8, ptr {slots}, i64 {SLOTS_AT}
-br label %row
-row:
-%n = phi i64 [ 0, %number ], [ %n_next, %row ]
+%started = call i32 @bpf_iter_num_new(ptr %rows, i32 0, i32 {count})
+br label %next
+next:
 %live = phi i64 [ 0, %number ], [ %live_next, %row ]
-%row_at = shl i64 %n, 4
+%n = call ptr @bpf_iter_num_next(ptr %rows)
+%no_more = icmp eq ptr %n, null
+br i1 %no_more, label %numbered, label %row
+row:
+%n32 = load i32, ptr %n, align 4
+%n_wide = zext i32 %n32 to i64
+%n_within = and i64 %n_wide, {count - 1}
+%row_at = shl i64 %n_within, 4
 %row_slot = getelementptr i8, ptr %first_row, i64 %row_at
 %row_word = load volatile i64, ptr %row_slot, align 8
 %row_shifted = lshr i64 %row_word, 33
 %row_live = and i64 %row_shifted, 1
 %live_next = add i64 %live, %row_live
-%n_next = add i64 %n, 1
-%rows_done = icmp uge i64 %n_next, {count}
-br i1 %rows_done, label %numbered, label %row
+br label %next
 numbered:
-%all = add i64 %live_next, %many
+call void @bpf_iter_num_destroy(ptr %rows)
+%all = add i64 %live, %many
 %full = icmp uge i64 %all, {size}
 br i1 %full, label %replace, label %insert
 replace:
@@ -179,7 +193,7 @@ replace:
 {undo.replace("AT", "replace")}
 %none = icmp eq i64 %replaced, {-_ENOENT}
 %answer = select i1 %none, i64 {-_E2BIG}, i64 %replaced
-ret i64 %answer
+br label %out
 insert:
 %round = phi i32 [ 0, %hash ], [ 0, %numbered ], [ %round_next, %gone ]
 {_update("made", hash_, _NOEXIST)}
@@ -187,7 +201,7 @@ insert:
 br i1 %is_made, label %count, label %not_made
 count:
 %counted = atomicrmw add ptr {slots}, i64 1 monotonic
-ret i64 0
+br label %out
 not_made:
 %exists = icmp eq i64 %made, {-_EEXIST}
 br i1 %exists, label %exchange, label %refused
@@ -202,18 +216,18 @@ br i1 %enough, label %refused, label %insert
 refused:
 %error = phi i64 [ %made, %not_made ], [ %exchanged, %exchange ], [ {-_EBUSY}, %gone ]
 {undo.replace("AT", "refused")}
-ret i64 %error
+br label %out
 """
-        + _AGAIN.replace(
-            "[ VERDICTS ]",
-            f"[ 0, %own_slot ], [ {-_EBUSY}, %overwrite ], [ {-_EBUSY}, %claim ], [ {-_EBUSY}, %back ]",
+        + _end(
+            "%verdict",
+            {"write": "0", "fill": "0", "replace": "%answer", "count": "0", "refused": "%error"},
         )
     )
 
 
 def _delete(name: str, hash_: str, slots: str, key: str, count: int) -> str:
     return (
-        _begin(name, "i64 %key", key, slots, count)
+        _begin(name, "i64 %key", key, slots, count, {"take": 0})
         + f"""own_slot:
 %live = and i64 %word, {LIVE}
 %is_live = icmp ne i64 %live, 0
@@ -225,7 +239,7 @@ take:
 %done = icmp eq i64 %before, %word
 br i1 %done, label %deleted, label %again
 deleted:
-ret i64 1
+br label %out
 other_slot:
 %others = and i64 %word, {OTHERS}
 %nowhere = icmp eq i64 %others, 0
@@ -238,9 +252,9 @@ br i1 %was_there, label %count, label %nothing
 count:
 %fewer = atomicrmw add ptr %slot, i64 {-OTHER} monotonic
 %counted = atomicrmw add ptr {slots}, i64 -1 monotonic
-ret i64 1
+br label %out
 nothing:
-ret i64 0
+br label %out
 """
-        + _AGAIN.replace("[ VERDICTS ]", "[ 0, %take ]")
+        + _end("%verdict", {"deleted": "1", "count": "1", "nothing": "0"})
     )

@@ -93,7 +93,11 @@ class MapStore:
             self.add(map_, image, loaded.maps[map_.symbol], short, slots)
 
     def add(
-        self, map_: ScriptMap, image: MapImage, fd: int, short: tuple[int, int] | None = None,
+        self,
+        map_: ScriptMap,
+        image: MapImage,
+        fd: int,
+        short: tuple[int, int] | None = None,
         slots: memoryview | None = None,
     ) -> None:
         """Makes a map known. `fd`, and that of the map for `short` keys, stay their owner's."""

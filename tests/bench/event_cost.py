@@ -49,11 +49,11 @@ EVENTS = 100_000
 
 
 class Tracer:
-    """A tracer with its programs. Takes the place of a context manager's value, and is ended with it."""
+    """A tracer with its programs. `end` ends it."""
 
-    def __init__(self, command: list[str], program: str, output: str = os.devnull) -> None:
+    def __init__(self, command: list[str], program: str) -> None:
         self.process = subprocess.Popen(
-            [*command, "-e", program], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=open(output, "w"),
+            [*command, "-e", program], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         probes = 2 if program.count("tracepoint:") > 1 else 1
@@ -131,9 +131,7 @@ def measure(commands: list[list[str]], program: str, load: list[str], rounds: in
             every = [empty, *tracers]
             before = [tracer.spent() for tracer in every]
             subprocess.run(load, check=True, stderr=subprocess.DEVNULL)
-            costs = [
-                per_event(old, tracer.spent(), EVENTS // 2) for tracer, old in zip(every, before, strict=True)
-            ]
+            costs = [per_event(old, tracer.spent(), EVENTS // 2) for tracer, old in zip(every, before, strict=True)]
             for row, cost in zip(rows, costs[1:], strict=True):
                 row.append(sum(cost) - len(cost) * costs[0][0])
     finally:

@@ -101,9 +101,9 @@ def test_what_is_not_there_is_said(pytrace: Callable[..., Done]):
 @pytest.mark.parametrize("factor", [1, SAME])
 def test_two_processors_and_interrupts(pytrace: Callable[..., Done], load: Path, factor: int):
     """Every element is there until its probe deletes it, three events later, and no longer."""
-    check = f"""
+    check = """
         @m[$k] = $j + 1;
-        if (@m[$k] != $j + 1) {{ @wrong = count(); }}"""
+        if (@m[$k] != $j + 1) { @wrong = count(); }"""
     done = pytrace("-q", "-e", f"""{RAW} {{
         $i = args.regs->di; $t = args.regs->si;
         $j = $i * 2 + $t; $k = (uint32)($j * {factor}); {check}
