@@ -160,7 +160,7 @@ back:
 {undo.replace("AT", "back")}
 br label %again
 hash:
-%many = load volatile i64, ptr {slots}, align 8
+%many = atomicrmw add ptr {slots}, i64 1 seq_cst
 %crowded = icmp uge i64 %many, {size - count}
 br i1 %crowded, label %number, label %insert
 number:
@@ -191,6 +191,7 @@ br i1 %full, label %replace, label %insert
 replace:
 {_update("replaced", hash_, _EXIST)}
 {undo.replace("AT", "replace")}
+%uncounted_replace = atomicrmw add ptr {slots}, i64 -1 monotonic
 %none = icmp eq i64 %replaced, {-_ENOENT}
 %answer = select i1 %none, i64 {-_E2BIG}, i64 %replaced
 br label %out
@@ -198,9 +199,8 @@ insert:
 %round = phi i32 [ 0, %hash ], [ 0, %numbered ], [ %round_next, %gone ]
 {_update("made", hash_, _NOEXIST)}
 %is_made = icmp eq i64 %made, 0
-br i1 %is_made, label %count, label %not_made
-count:
-%counted = atomicrmw add ptr {slots}, i64 1 monotonic
+br i1 %is_made, label %inserted, label %not_made
+inserted:
 br label %out
 not_made:
 %exists = icmp eq i64 %made, {-_EEXIST}
@@ -216,11 +216,12 @@ br i1 %enough, label %refused, label %insert
 refused:
 %error = phi i64 [ %made, %not_made ], [ %exchanged, %exchange ], [ {-_EBUSY}, %gone ]
 {undo.replace("AT", "refused")}
+%uncounted_refused = atomicrmw add ptr {slots}, i64 -1 monotonic
 br label %out
 """
         + _end(
             "%verdict",
-            {"write": "0", "fill": "0", "replace": "%answer", "count": "0", "refused": "%error"},
+            {"write": "0", "fill": "0", "replace": "%answer", "inserted": "0", "refused": "%error"},
         )
     )
 

@@ -19,7 +19,8 @@ value. Others that want to write the same key wait for it a little; if that does
 or is preempted), their value counts as written just before. Who reads looks at the word again afterwards: when it
 has changed hands, the key was not there in between, and is missing. Deleting takes `LIVE` away, in one step.
 
-The first word of the array counts what is in the hash, which costs only those that go there. As long as slots and hash
+The first word of the array counts what is in the hash, or about to be, which costs only those that go there. As long
+as slots and hash
 together cannot exceed the size of the map, nobody has to count the slots.
 """
 
