@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pytrace.codegen.btf_out import program_btf
+from pytrace.codegen.cached import cached_maps, with_table
 from pytrace.codegen.disasm import disassemble
 from pytrace.codegen.features import Offers
 from pytrace.codegen.frame import TooLarge
@@ -83,6 +84,7 @@ class _Programs:
         self.module.split = split_maps(program)
         self.module.slotted = slotted_maps(program, features)
         self.updaters = exclusive_maps(program)
+        self.module.cached = cached_maps(program, self.updaters)
         self.levels = {probe.order: 0 for probe in program.probes}
         self.made: dict[int, Made] = {}
         self.linked: dict[int, Linked] = {}
@@ -153,6 +155,9 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
     script_maps = []
     for map_ in program.maps:
         script, images = map_images(map_, features, map_.index in module.split, map_.index in module.slotted)
+        if map_.index in module.cached:
+            script, more = with_table(script, map_, module.cached[map_.index])
+            images = (*images, *more)
         script_maps.append(script)
         for image in images:
             module.add_map(replace(image, script_map=len(script_maps) - 1))

@@ -26,6 +26,9 @@ SLOTS_AT = 64
 """Where the slots of a map start in their array (`codegen/slots.py`), behind what counts the keys in the hash: 16 bytes
 each, a word that says whose the slot is, and the value."""
 
+CACHED_ROWS = 128
+"""Rows of the table that each CPU has in front of a hash (`codegen/cached.py`). A power of two."""
+
 
 @frozen
 class Relocation:
@@ -65,7 +68,8 @@ class ScriptMap:
     """A map of the script as user space sees it. `symbol` is the BPF map that stores it, `kind` its declared kind or
     "". `written` tells that the script stores into it: otherwise the type of its values is only a guess. `short` is the
     BPF map for strings or stacks that need less room, if there is one: every key is where it belongs. `slots` is the
-    array that holds elements instead of the hash, if there is one."""
+    array that holds elements instead of the hash, if there is one. `cached` is the array with a table for each CPU of
+    what the CPU has instead of the hash; `round` that of the number of the round that rows have, unless that is 1."""
 
     name: str
     symbol: str
@@ -77,6 +81,8 @@ class ScriptMap:
     written: bool = True
     short: str = ""
     slots: str = ""
+    cached: str = ""
+    round: str = ""
 
 
 @frozen

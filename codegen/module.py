@@ -69,6 +69,8 @@ class Module:
     """Indices of the maps that are stored as two, for short and for long keys."""
     slotted: frozenset[int] = frozenset()
     """Indices of the maps with slots for keys that come and go."""
+    cached: dict[int, bool] = field(default_factory=dict)
+    """Indices of the maps with tables in front of them, each with whether it is ever cleared."""
     helpers: dict[str, str] = field(default_factory=dict)
     """Functions that the module at hand calls, by their names."""
     locations: list[Span] = field(default_factory=list)

@@ -20,8 +20,7 @@ or is preempted), their value counts as written just before. Who reads looks at 
 has changed hands, the key was not there in between, and is missing. Deleting takes `LIVE` away, in one step.
 
 The first word of the array counts what is in the hash, or about to be, which costs only those that go there. As long
-as slots and hash
-together cannot exceed the size of the map, nobody has to count the slots.
+as slots and hash together cannot exceed the size of the map, nobody has to count the slots.
 """
 
 from __future__ import annotations

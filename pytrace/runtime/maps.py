@@ -16,6 +16,7 @@ from pytrace.hints import Any
 from pytrace.kernel import bpf
 from pytrace.output.contents import Contents, aggregation_of
 from pytrace.output.values import decoder, scalar_code
+from pytrace.runtime.cached import Tables, tables_of
 from pytrace.runtime.loading import Loaded
 from pytrace.runtime.slots import slot_elements, slot_words
 from pytrace.semantics.types import I64, U64, Aggregate, Record, Stack, frames_within, size_of
@@ -50,6 +51,8 @@ class _Store:
     """Descriptor and size of keys of the map for short keys."""
     slots: memoryview | None = None
     """The words of the array that holds elements instead of the hash (`codegen/slots.py`)."""
+    tables: Tables | None = None
+    """What CPUs have instead of the hash."""
     zeroed: bool = False
 
     @property
@@ -90,7 +93,8 @@ class MapStore:
                 continue  # no program uses it
             short = (loaded.maps[map_.short], images[map_.short].key_size) if map_.short else None
             slots = slot_words(loaded.maps[map_.slots], images[map_.slots].value_size) if map_.slots else None
-            self.add(map_, image, loaded.maps[map_.symbol], short, slots)
+            tables = tables_of(map_, images, loaded.maps, self._value_size(map_))
+            self.add(map_, image, loaded.maps[map_.symbol], short, slots, tables)
 
     def add(
         self,
@@ -99,13 +103,14 @@ class MapStore:
         fd: int,
         short: tuple[int, int] | None = None,
         slots: memoryview | None = None,
+        tables: Tables | None = None,
     ) -> None:
         """Makes a map known. `fd`, and that of the map for `short` keys, stay their owner's."""
         per_cpu = bpf.MapType.of(image.type).per_cpu
         stored = bpf.stored_size(image.type, image.value_size)
         marked = map_.key is None and image.value_size >= _words(self._value_size(map_)) + _WORD
         copies = bpf.possible_cpus() if per_cpu else 1
-        self._stores[map_.name] = _Store(map_, image, fd, stored, copies, marked, short, slots)
+        self._stores[map_.name] = _Store(map_, image, fd, stored, copies, marked, short, slots, tables)
 
     def forget(self, name: str) -> None:
         """Does not know a map any more."""
@@ -160,6 +165,8 @@ class MapStore:
 
     def _keyed(self, store: _Store) -> Sequence[tuple[bytes, Any]]:
         """The entries of all hashes. Short keys have fewer bytes than their type."""
+        if store.tables is not None:
+            return self._with_tables(store, store.tables)
         items: list[tuple[bytes, Any]] = []
         for fd, key_size in store.hashes:
             items += self._entries(store, fd, key_size)
@@ -170,16 +177,48 @@ class MapStore:
             items = list((dict(items) | moved).items())
         return items
 
-    def _entries(self, store: _Store, fd: int, key_size: int) -> list[tuple[bytes, Any]]:
-        items: list[tuple[bytes, Any]] = []
+    def _with_tables(self, store: _Store, tables: Tables) -> Sequence[tuple[bytes, Any]]:
+        """The entries of the hash, with what CPUs have in their tables instead. Keys that have lost their rows
+        meanwhile are looked up again: what they had in them is then in the hash."""
+        type_, found = store.map.value, dict[bytes, Any]()
+        assert isinstance(type_, Aggregate)
+        raw: dict[bytes, tuple[bytes, int]] = {}
+        before = tables.snapshot()
+        for keys, values, count in self._batches(store, store.fd, store.image.key_size):
+            found.update(zip(keys, self._values(store, values, count), strict=True))
+            data = bytes(values)
+            raw.update((key, (data, n * store.stored)) for n, key in enumerate(keys))
+        after = tables.snapshot()
+        for key in before.seen.keys() | after.seen.keys():
+            rows = after.values.get(key, {})
+            had = before.seen.get(key, set()) | after.seen.get(key, set())
+            at = raw.get(key)
+            if at is None or not had <= rows.keys():
+                data = bpf.map_lookup(store.fd, key, store.stored) or b""
+                if not data and not rows:
+                    found.pop(key, None)
+                    continue
+                at = (data or bytes(store.stored), 0)  # without an element: it is being cleared
+            copies = self._copies(store, *at)
+            for cpu, value in rows.items():
+                copies[cpu] = value
+            found[key] = aggregation_of(type_).fold(type_, copies)
+        return list(found.items())
+
+    def _batches(self, store: _Store, fd: int, key_size: int) -> Iterator[tuple[list[bytes], memoryview, int]]:
+        """The elements of a hash: keys, values one behind the other, and how many."""
         try:
             for keys, values, count in bpf.map_batches(fd, key_size, store.stored):
                 packed = bytes(keys)
-                cut = [packed[n : n + key_size] for n in range(0, count * key_size, key_size)]
-                items += zip(cut, self._values(store, values, count), strict=True)
+                yield [packed[n : n + key_size] for n in range(0, count * key_size, key_size)], values, count
         except bpf.BpfError:  # a kernel without batches
-            pairs = bpf.map_items(fd, key_size, store.stored)
-            items = [(key, self._value(store, data, 0)) for key, data in pairs]
+            pairs = dict(bpf.map_items(fd, key_size, store.stored))
+            yield list(pairs), memoryview(b"".join(pairs.values())), len(pairs)
+
+    def _entries(self, store: _Store, fd: int, key_size: int) -> list[tuple[bytes, Any]]:
+        items: list[tuple[bytes, Any]] = []
+        for keys, values, count in self._batches(store, fd, key_size):
+            items += zip(keys, self._values(store, values, count), strict=True)
         return items
 
     def _values(self, store: _Store, values: memoryview, count: int) -> list[Any]:
@@ -217,6 +256,8 @@ class MapStore:
             store.zeroed = False
             bpf.map_update(store.fd, _FIRST, bytes(store.stored))
         else:
+            if store.tables is not None:
+                store.tables.drop()
             for fd, key_size in store.hashes:
                 bpf.map_clear(fd, key_size, store.stored)
 
@@ -224,6 +265,8 @@ class MapStore:
         """Sets all values to zero, on all CPUs, and keeps the keys."""
         store = self._stores[name]
         if not store.scalar:
+            if store.tables is not None:
+                store.tables.drop()
             zeros = bytes(store.stored)
             for fd, key_size in store.hashes:
                 for key in list(bpf.map_keys(fd, key_size)):
