@@ -15,7 +15,9 @@ __all__ = ["BREAK", "RETURN", "Control", "symbol_of"]
 _INT = frozenset({"map_update_elem", "map_delete_elem"})
 """Helpers that gave an int before Linux 6.4: the upper half of their result was not extended by its sign."""
 
-_CONSTANT = frozenset({"get_current_pid_tgid", "get_current_uid_gid", "get_smp_processor_id"})
+_CONSTANT = frozenset({
+    "get_current_pid_tgid", "get_current_task", "get_current_task_btf", "get_current_uid_gid", "get_smp_processor_id",
+})  # fmt: skip
 """Helpers that give the same all through a run of a program: it keeps its thread and its processor."""
 
 BREAK, RETURN = 1, 2

@@ -19,7 +19,7 @@ _HANDS = 4
 
 @frozen
 class Snapshot:
-    """What tables held: by key, the values by CPU; and the CPUs where a key had a row, or was about to get or lose it."""
+    """What tables held: by key, the values by CPU; and the CPUs where it had a row, or was about to get or lose one."""
 
     values: dict[bytes, dict[int, memoryview]]
     seen: dict[bytes, set[int]]
