@@ -90,6 +90,19 @@ def test_it_is_as_large_as_it_is(pytrace: Callable[..., Done], factor: int):
     assert re.search(r"\b5 \w+.*@m", done.stderr), done.stderr
 
 
+def test_free_slots_are_no_room_in_a_full_map(pytrace: Callable[..., Done]):
+    """4000 elements in the hash, for they share a slot: of 200 others 96 have room."""
+    done = pytrace("-q", "--no-warnings", "-e", f"""begin {{
+        for ($i : 0..4000) {{ @m[(uint32)($i * {SAME})] = $i; }}
+        for ($i : 1..201) {{ @m[(uint32)$i] = -$i; }}
+        if (delete(@m, (uint32)(3 * (uint64){SAME}))) {{ @m[(uint32)999999] = 7; @m[(uint32)999998] = 7; }}
+        exit();
+    }}""")  # fmt: skip
+    expected = {key * SAME & MASK: key for key in range(4000) if key != 3}
+    expected |= {key: -key for key in range(1, 97)} | {999999: 7}
+    assert entries(done.stdout) == expected
+
+
 def test_what_is_not_there_is_said(pytrace: Callable[..., Done]):
     script = "begin { @m[(uint32)1] = 1; if (delete(@m, (uint32)1)) { print(@m[(uint32)1]); } exit(); }"
     done = pytrace("-q", "-k", "-e", script)
