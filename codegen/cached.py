@@ -23,7 +23,7 @@ from functools import reduce
 from pytrace.aggregations import AGGREGATIONS
 from pytrace.codegen.control import symbol_of
 from pytrace.codegen.emitter import Value
-from pytrace.codegen.image import CACHED_ROWS, MapImage, ScriptMap
+from pytrace.codegen.image import MapImage, ScriptMap
 from pytrace.codegen.layout import align_up, pieces
 from pytrace.codegen.maps import Located, Maps
 from pytrace.codegen.visit import nodes
@@ -34,8 +34,10 @@ from pytrace.semantics.types import Aggregate, size_of
 
 __all__ = ["Cached", "cached_maps", "with_table"]
 
-_KEY, _VALUE = 32, 64
-"""Bytes of a key and of a value that are worth it, at most."""
+_KEY, _VALUE = 32, 600
+"""Bytes of a key and of a value that are worth it, at most: `hist()` is."""
+_TABLE, _ROWS = 20 << 10, 128
+"""Bytes of a table, and its rows, at most. They are to stay in the CPU's cache."""
 _MIX = 0x9E3779B97F4A7C15
 _PATIENCE = 16
 """Every so many misses the row changes hands. A power of two."""
@@ -81,19 +83,21 @@ def round_symbol(map_: core.Map) -> str:
 
 @frozen
 class Row:
-    """Where things are in a row, and its size; in bytes."""
+    """Where things are in a row, and its size, in bytes; and how many rows a table has, a power of two."""
 
     key: int
     misses: int
     round: int
     size: int
+    count: int
 
 
 def row_of(map_: core.Map) -> Row:
     assert isinstance(map_.value, Aggregate) and map_.key is not None
     key = AGGREGATIONS[map_.value.name].value_size(map_.value)
     misses = key + align_up(size_of(map_.key))
-    return Row(key, misses, misses + 8, misses + 16)
+    size = misses + 16
+    return Row(key, misses, misses + 8, size, min(_ROWS, 1 << (_TABLE // size).bit_length() - 1))
 
 
 @frozen
@@ -107,7 +111,8 @@ class Candidate:
 
 def with_table(script: ScriptMap, map_: core.Map, cleared: bool) -> tuple[ScriptMap, tuple[MapImage, ...]]:
     """A map of the script with its table, and the BPF maps for that."""
-    table = MapImage(cached_symbol(map_), "percpu_array", 4, CACHED_ROWS * row_of(map_).size, 1)
+    row = row_of(map_)
+    table = MapImage(cached_symbol(map_), "percpu_array", 4, row.count * row.size, 1)
     if not cleared:
         return replace(script, cached=table.symbol), (table,)
     first = (1).to_bytes(8, "little")
@@ -122,7 +127,7 @@ class Cached(Maps):
         b, layout = self.b, row_of(map_)
         words = self._words(map_, at.key)
         mixed = reduce(lambda sum_, word: b.add(b.mul(sum_, _MIX), word), words)
-        index = b.lshr(b.mul(mixed, _MIX), 64 - CACHED_ROWS.bit_length() + 1)
+        index = b.lshr(b.mul(mixed, _MIX), 64 - layout.count.bit_length() + 1)
         cell = self.scratch(4)
         b.store(self.const(0, "i32"), cell)
         table = self.pointer_helper("map_lookup_elem", self.module.map(cached_symbol(map_)), cell)
@@ -159,20 +164,16 @@ class Cached(Maps):
             owner = self.pointer_helper("map_lookup_elem", self.map_pointer(map_), b.gep(row, layout.key))
             b.cond_br(b.is_null(owner), done, back)
             b.place(back)
-            self._move(owner, row, layout.key)
+            self.copy(owner, row, layout.key)
             b.barrier(b.exchange(row, 0, layout.round))
             b.store(misses, row, layout.misses, volatile=True)
             b.br(take)
         b.place(take)
-        self._move(row, element, layout.key)
+        self.copy(row, element, layout.key)
         for offset, word in enumerate(self._words(map_, at.key)):
             b.store(word, row, layout.key + 8 * offset, volatile=True)
         b.barrier(b.exchange(row, candidate.now, layout.round))
         b.place(done)
-
-    def _move(self, to: Value, source: Value, size: int) -> None:
-        for offset in range(0, size, 8):
-            self.b.store(self.b.load("i64", source, offset), to, offset, volatile=True)
 
     def _words(self, map_: core.Map, key: Value) -> list[Value]:
         """The bits of a key in memory as words, the last one filled up with zeros."""

@@ -26,10 +26,6 @@ SLOTS_AT = 64
 """Where the slots of a map start in their array (`codegen/slots.py`), behind what counts the keys in the hash: 16 bytes
 each, a word that says whose the slot is, and the value."""
 
-CACHED_ROWS = 128
-"""Rows of the table that each CPU has in front of a hash (`codegen/cached.py`). A power of two."""
-
-
 @frozen
 class Relocation:
     """Something to fill into the instruction at `insn` (counted in 8-byte slots) when the program is loaded.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytrace.codegen.image import CACHED_ROWS, MapImage, ScriptMap
+from pytrace.codegen.image import MapImage, ScriptMap
 from pytrace.frozen import frozen
 from pytrace.kernel import bpf
 
@@ -31,7 +31,8 @@ class Tables:
 
     def __init__(self, fd: int, size: int, key_size: int, value_size: int, round_fd: int | None) -> None:
         self._fd, self._size, self._key, self._value = fd, size, key_size, value_size
-        self._row = size // CACHED_ROWS
+        self._row = value_size + (key_size + _WORD - 1) // _WORD * _WORD + 2 * _WORD
+        self._rows = size // self._row
         self._round = None if round_fd is None else memoryview(bpf.map_memory(round_fd, _WORD))[:_WORD].cast("Q")
 
     def snapshot(self) -> Snapshot:
@@ -50,7 +51,7 @@ class Tables:
         for number, (before, after) in enumerate(rounds):
             if now not in (before, after):
                 continue
-            cpu, at, misses = number // CACHED_ROWS, number * self._row, number * step + step - 2
+            cpu, at, misses = number // self._rows, number * self._row, number * step + step - 2
             start = at + self._value
             key, key_after = bytes(first[start : start + self._key]), bytes(second[start : start + self._key])
             seen.setdefault(key, set()).add(cpu)

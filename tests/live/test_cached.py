@@ -108,6 +108,15 @@ def test_prints_between_clears_do_not_exceed_what_happened(pytrace: Callable[...
     assert all(0 < value <= 2 * CALLS // 200 for value in sums.values())
 
 
+@pytest.mark.parametrize("keys", [5, 60])
+def test_histograms(pytrace: Callable[..., Done], load: Path, keys: int):
+    done = run(pytrace, load, f"@h[args.args[0] % {keys}] = hist(5); @l[args.args[0] % {keys}] = lhist(25, 0, 50, 10);")
+    for name, bucket in (("h", "[4, 8)"), ("l", "[20, 30)")):
+        found = re.findall(rf"^@{name}\[(\d+)\]:\n(\S+ \S+) +(\d+)", done.stdout, re.MULTILINE)
+        expected = [(str(key), bucket, str(2 * len(range(key, CALLS, keys)))) for key in range(keys)]
+        assert sorted(found) == sorted(expected)
+
+
 @pytest.mark.parametrize(
     ("script", "cached"),
     [
@@ -116,7 +125,8 @@ def test_prints_between_clears_do_not_exceed_what_happened(pytrace: Callable[...
         ("rawtracepoint:sys_enter { @m[tid] = count(); }", True),
         ("rawtracepoint:sys_enter { @m[tid] = count(); } profile:hz:9 { @m[tid] = count(); }", False),
         ("begin { @m[tid] = count(); }", False),
-        (f"{PROBE} {{ @m[tid] = hist(1); }}", False),  # too large
+        (f"{PROBE} {{ @m[tid] = hist(1); }}", True),
+        (f"{PROBE} {{ @m[tid] = hist(1, 5); }}", False),  # too large
         (f"{PROBE} {{ @m[str(args.args[0])] = count(); }}", False),
         (f"{PROBE} {{ @m[tid] = count(); }} end {{ print(@m[1]); }}", False),
         (f"{PROBE} {{ @m[tid] = count(); delete(@m, tid); }}", False),
