@@ -22,6 +22,7 @@ A cached script is run without any of it: only `image` and `plain` are imported 
 from __future__ import annotations
 
 from pytrace.hints import TYPE_CHECKING, Any
+from pytrace.once import imported
 
 if TYPE_CHECKING:
     from pytrace.codegen.driver import generate as generate
@@ -34,8 +35,6 @@ _FROM = {"Features": "features", "generate": "driver", "preload": "llvm"}
 
 
 def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
     if name not in _FROM:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_FROM[name]}"), name)
+    return getattr(imported(f"{__name__}.{_FROM[name]}"), name)

@@ -8,7 +8,7 @@ from pytrace.codegen.expressions import Expressions, narrow
 from pytrace.codegen.layout import align_up, memory_type
 from pytrace.frozen import frozen
 from pytrace.semantics import program as core
-from pytrace.semantics.types import Array, Record, Str, Struct, Tuple, members_of, offsets_of, size_of
+from pytrace.semantics.types import Array, Record, Str, Struct, Tuple, Type, members_of, offsets_of, size_of
 
 __all__ = ["Aggregates", "Held", "is_raw_text"]
 
@@ -21,11 +21,22 @@ class Held(core.Expr):
 
 
 def is_raw_text(expr: core.Expr) -> bool:
-    """Whether a string is a member of a struct, as which it was copied with whatever stands behind its NUL."""
+    """Whether a string is a part of a struct or array, as which it was copied with whatever stands behind its NUL."""
     value = expr
-    while isinstance(value, core.Part | core.Element):
+    while isinstance(value, core.Part | core.Element) and isinstance(expr.type, Str):
+        offset = value.offset if isinstance(value, core.Part) else 0
         value = value.value
-    return value is not expr and isinstance(expr.type, Str) and isinstance(value.type, Struct)
+        if isinstance(_member_at(value.type, offset), Struct | Array):
+            return True
+    return False
+
+
+def _member_at(type_: Type, offset: int) -> Type:
+    """What of tuples in tuples is at an offset: parts of parts are written as one."""
+    while isinstance(type_, Tuple | Record):
+        number, start = max((each for each in enumerate(offsets_of(type_)) if each[1] <= offset), key=lambda e: e[1])
+        type_, offset = members_of(type_)[number], offset - start
+    return type_
 
 
 class Aggregates(Expressions):

@@ -8,10 +8,12 @@
 | `control.py` | branches, leaving, helpers and kernel functions |
 | `context.py` | the probe's context, targets, reads of kernel and user memory |
 | `expressions.py` | scalar values |
-| `aggregates.py`, `compare.py` | values in memory; their equality |
-| `maps.py`, `map_calls.py`, `percpu.py` | maps of the script |
+| `aggregates.py`, `cleaning.py`, `compare.py` | values in memory; what of them means something; their equality |
+| `maps.py`, `map_calls.py`, `percpu.py` | maps of the script, as `storage.py` lays them out |
 | `records.py` | records for user space |
 | `statements.py`, `loops.py` | statements |
+| `stacks.py` | stacks that a program takes at several places |
+| `tables.py` | walks through maps |
 | `unwind.py` | stacks by unwind tables |
 """
 
@@ -144,6 +146,9 @@ class Base(ABC):
     def zero_variable(self, var: core.Var) -> None: ...
 
     # memory
+
+    @abstractmethod
+    def kept(self, type_: Type) -> Value | None: ...
 
     @abstractmethod
     def scratch(self, size: int, align: int = 8) -> Value: ...

@@ -23,9 +23,11 @@ from functools import reduce
 from pytrace.aggregations import AGGREGATIONS
 from pytrace.codegen.control import symbol_of
 from pytrace.codegen.emitter import Value
+from pytrace.codegen.features import Offers
 from pytrace.codegen.image import MapImage, ScriptMap
 from pytrace.codegen.layout import align_up, pieces
 from pytrace.codegen.maps import Located, Maps
+from pytrace.codegen.storage import by_cpu
 from pytrace.codegen.visit import nodes
 from pytrace.frozen import frozen, replace
 from pytrace.kernel.abi import MapFlags
@@ -43,7 +45,7 @@ _PATIENCE = 16
 """Every so many misses the row changes hands. A power of two."""
 
 
-def cached_maps(program: core.Program, updaters: Mapping[int, bool]) -> dict[int, bool]:
+def cached_maps(program: core.Program, updaters: Mapping[int, bool], features: Offers) -> dict[int, bool]:
     """The maps with such tables, by their indices, each with whether it is ever cleared: aggregations that programs
     only update, and always exclusively, as `updaters` tells."""
     if program.shared:
@@ -70,6 +72,7 @@ def cached_maps(program: core.Program, updaters: Mapping[int, bool]) -> dict[int
         and 0 < size_of(map_.key) <= _KEY
         and isinstance(map_.value, Aggregate)
         and AGGREGATIONS[map_.value.name].value_size(map_.value) <= _VALUE
+        and not by_cpu(map_, features.cpus)
     }
 
 

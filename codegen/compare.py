@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pytrace.codegen.aggregates import Aggregates
 from pytrace.codegen.builder import truth
+from pytrace.codegen.cleaning import Cleaning
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.layout import pieces
 from pytrace.codegen.memory import HIGHS, ONES
@@ -20,7 +20,7 @@ UNROLLED = 64
 """Up to so many bytes are compared without a loop."""
 
 
-class Comparison(Aggregates):
+class Comparison(Cleaning):
     @contextmanager
     def strictly(self) -> Iterator[None]:
         """What is built inside is compared, so no byte of it may be left to chance."""
@@ -36,7 +36,7 @@ class Comparison(Aggregates):
         left, right = expr.left, expr.right
         if isinstance(left, core.Text) and not isinstance(right, core.Text):
             left, right = right, left  # a constant has no effects, so the order does not matter
-        first = self.place(left)
+        first = self.cleaned(left)
         if not is_pure(right):  # what the left side is a part of may change
             kept = self.temporary(left.type)
             self.copy(kept, first, size_of(left.type))
@@ -44,7 +44,7 @@ class Comparison(Aggregates):
         if isinstance(right, core.Text) and isinstance(left.type, Str):
             same = self._is_text(first, left.type.size, right)
         else:
-            same = self._same(left.type, first, right.type, self.place(right), expr)
+            same = self._same(left.type, first, right.type, self.cleaned(right), expr)
         return self.b.xor(same, 1) if expr.negate else same
 
     def _same(self, left_type: Type, left: Value, right_type: Type, right: Value, expr: core.Equal) -> Value:

@@ -14,12 +14,12 @@ from pytrace.codegen.function import ATTRIBUTES, Made, make_functions, section_o
 from pytrace.codegen.image import Image, MapImage, ProgramImage, Relocation
 from pytrace.codegen.link import MAX_STACK, Linked, data_section, link
 from pytrace.codegen.llvm import compile_modules
-from pytrace.codegen.maps import map_images, split_maps
 from pytrace.codegen.module import RDONLY_PROG, Module
 from pytrace.codegen.plan import BUDGETS
 from pytrace.codegen.records import lost_function
 from pytrace.codegen.session import join_sessions
-from pytrace.codegen.slots import slotted_maps
+from pytrace.codegen.slots import slots_image, slots_symbol, slotted_maps
+from pytrace.codegen.storage import bursting_maps, map_images, split_maps
 from pytrace.codegen.this_kernel import ThisKernel
 from pytrace.codegen.visit import nodes
 from pytrace.diagnostics import Diagnostics
@@ -81,10 +81,16 @@ class _Programs:
             for node in nodes(probe.body)
             if isinstance(node, core.MapCall) and node.name == "delete"
         }
+        self.module.exits = any(
+            isinstance(node, core.Emit) and node.kind == "exit"
+            for probe in program.probes
+            if probe.targets[0].provider != "end"
+            for node in nodes(probe.body)
+        )
         self.module.split = split_maps(program)
         self.module.slotted = slotted_maps(program, features)
         self.updaters = exclusive_maps(program)
-        self.module.cached = cached_maps(program, self.updaters)
+        self.module.cached = cached_maps(program, self.updaters, features)
         self.levels = {probe.order: 0 for probe in program.probes}
         self.made: dict[int, Made] = {}
         self.linked: dict[int, Linked] = {}
@@ -152,9 +158,13 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
     finally:
         sys.setrecursionlimit(limit)
     module = programs.module
-    script_maps = []
+    script_maps, bursting = [], bursting_maps(program)
     for map_ in program.maps:
-        script, images = map_images(map_, features, map_.index in module.split, map_.index in module.slotted)
+        script, images = map_images(
+            map_, features, split=map_.index in module.split, bursts=map_.index in bursting
+        )
+        if map_.index in module.slotted:
+            script, images = replace(script, slots=slots_symbol(map_)), (*images, slots_image(map_))
         if map_.index in module.cached:
             script, more = with_table(script, map_, module.cached[map_.index])
             images = (*images, *more)

@@ -70,7 +70,7 @@ class Emitter(Protocol):
     def session(self, name: str) -> Value:
         """An i64 that is not known before the session starts, which writes it into a frozen map: `start` (boot-clock
         nanoseconds at the start), `tai_offset` (what to add to the boot clock to get TAI, in nanoseconds), `child_pid`
-        (of -c, else 0)."""
+        (of -c, else 0), `stack_depth` (the most frames that the kernel gives of a stack)."""
 
     def by_target(self, values: Sequence[int]) -> Value:
         """An i64 that depends on which of the probe's targets fired: one value for each of `probe.targets`."""
@@ -126,6 +126,10 @@ class Emitter(Protocol):
 
     def read_string(self, to: Value, size: Value | int, address: Value, space: Space, span: Span) -> Value:
         """probe_read_str of the right kind; gives the length including NUL, or a negative error."""
+
+    def kept(self, type_: Type) -> Value | None:
+        """The place of a stack that this run takes once and uses several times, its count negative as long as it has
+        not been taken; None for other stacks."""
 
     def unwind(self, at: Value, limit: int, frame: int, process: Value, returns: tuple[int, ...]) -> Value:
         """Writes the frames of the current process's stack to `at`, found by its unwind tables: at most `limit`, of

@@ -8,10 +8,12 @@ from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import Value
 from pytrace.codegen.frame import Frame, Scratch
 from pytrace.codegen.image import MapImage
-from pytrace.codegen.loops import Loops, callback_loops
+from pytrace.codegen.loops import callback_loops
 from pytrace.codegen.module import Module
 from pytrace.codegen.plan import BUDGETS, Budget, make_plan
 from pytrace.codegen.prologue import SETS, Layout, prologue, with_releases
+from pytrace.codegen.stacks import Stacks
+from pytrace.codegen.tables import Tables
 from pytrace.codegen.unwind import Unwinding
 from pytrace.codegen.visit import nodes
 from pytrace.frozen import frozen
@@ -36,11 +38,17 @@ class Made:
     scratch: MapImage | None
 
 
-class Function(Loops, Unwinding):
+OWN = frozenset({"begin", "end", "self", "test", "bench", "iter"})
+"""Providers whose programs are run by us, not by events: they run after `exit()` too."""
+
+
+class Function(Tables, Stacks, Unwinding):
     def program(self) -> None:
         """The whole program."""
         self.begin()
         started = len(self.b.lines)
+        if self.module.exits and self.probe.targets[0].provider not in OWN:
+            self.only_before_exit()
         if self.module.one_at_a_time:
             self.only_one()
         if self.probe.targets[0].number("shared"):
@@ -50,6 +58,7 @@ class Function(Loops, Unwinding):
         if len(self.b.lines) > started:
             self.frame.prologue = len(self.b.lines)
             self.b.place(self.b.block("start"))
+        self.keep_stacks()
         if self.predicate() is None:
             self.start_variables(None)
         self.block(self.probe.body)

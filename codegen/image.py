@@ -10,11 +10,12 @@ from __future__ import annotations
 from pytrace.frozen import field, frozen
 from pytrace.probes.provider import Target
 from pytrace.semantics.configuration import Config
-from pytrace.semantics.types import Enum, Struct, StructDef, Type
+from pytrace.semantics.types import Enum, Struct, StructDef, Type, size_of
 
-SESSION_VALUES = ("start", "tai_offset", "child_pid")
+SESSION_VALUES = ("start", "tai_offset", "child_pid", "stack_depth")
 """The u64 fields of the map `session`, in order, which the session fills in before it loads the programs: boot-clock
-nanoseconds at the start, what to add to the boot clock to get TAI, the pid of the -c child (or 0)."""
+nanoseconds at the start, what to add to the boot clock to get TAI, the pid of the -c child (or 0), the most frames that
+the kernel gives of a stack."""
 
 
 URGENT_HEADER = 16
@@ -63,9 +64,11 @@ class MapImage:
 class ScriptMap:
     """A map of the script as user space sees it. `symbol` is the BPF map that stores it, `kind` its declared kind or
     "". `written` tells that the script stores into it: otherwise the type of its values is only a guess. `short` is the
-    BPF map for strings or stacks that need less room, if there is one: every key is where it belongs. `slots` is the
-    array that holds elements instead of the hash, if there is one. `cached` is the array with a table for each CPU of
-    what the CPU has instead of the hash; `round` that of the number of the round that rows have, unless that is 1."""
+    BPF map for strings or stacks that need less room, if there is one: every key is where it belongs. `by_cpu`: its
+    values are in parts, for each CPU apart. Each is an element of a hash; its key is that of the script, if there is
+    one, and behind it (`part_at`) the numbers of the part and of the CPU (u32 each). `slots` is the array that holds
+    elements instead of the hash, if there is one. `cached` is the array with a table for each CPU of what the CPU has
+    instead of the hash; `round` that of the number of the round that rows have, unless that is 1."""
 
     name: str
     symbol: str
@@ -76,9 +79,15 @@ class ScriptMap:
     kind: str = ""
     written: bool = True
     short: str = ""
+    by_cpu: bool = False
     slots: str = ""
     cached: str = ""
     round: str = ""
+
+
+def part_at(key: Type | None) -> int:
+    """Where in a hash's key the number of the part is, with that of the CPU behind it."""
+    return (size_of(key) + 3) // 4 * 4 if key is not None else 0
 
 
 @frozen

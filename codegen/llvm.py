@@ -121,8 +121,15 @@ _loading: list[Thread] = []
 def preload() -> None:
     """Starts loading LLVM in the background, once."""
     if not _loading:
-        _loading.append(Thread(target=_machine, args=("v4",), daemon=True, name="llvm"))
+        _loading.append(Thread(target=_load, daemon=True, name="llvm"))
         _loading[0].start()
+
+
+def _load() -> None:
+    try:  # noqa: SIM105  # contextlib takes a millisecond to import
+        _machine("v4")
+    except ImportError:
+        pass  # who needs it will say so
 
 
 def compile_host(text: str) -> bytes:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pytrace.aggregations import AGGREGATIONS
 from pytrace.codegen.builder import Builder
 from pytrace.codegen.control import RETURN
 from pytrace.codegen.emitter import ANYWHERE, Value
@@ -88,7 +87,10 @@ class Loops(Statements):
         self.report("helper", stmt.span, "loop", self.const(-E2BIG))
 
     def _numbers(
-        self, count: Value, stmt: core.Stmt | core.Expr, body: Callable[[Value], None],
+        self,
+        count: Value,
+        stmt: core.Stmt | core.Expr,
+        body: Callable[[Value], None],
         ended: Callable[[], None] | None = None,
     ) -> None:
         """Runs `body` with 0, 1, … below `count`, which is between 0 and `LIMIT`; `ended` if it came to the end."""
@@ -243,39 +245,3 @@ class Loops(Statements):
         self.open.pop()
         self.frame, self.b, self.subprogram = caller, caller.b, subprogram
         return name
-
-    def count_rows(self, expr: core.MapCall, type_: Aggregate) -> Value:
-        self.require_for_each("len() of a map", expr.span)
-        aggregation = AGGREGATIONS[type_.name]
-        words = aggregation.row_words(type_)
-        rows = aggregation.value_size(type_) // (8 * words)
-        key_size = max(size_of(expr.map.key), 1) if expr.map.key is not None else 4
-        total, key = self.space.allocate(8), self.space.allocate(key_size)
-        self.b.store(0, self.slot(total), volatile=True)
-
-        pointer = self.map_pointer(expr.map)
-
-        def table() -> None:
-            self.copy(self.slot(key), Value("%key", "ptr", ANYWHERE), key_size)
-            self._numbers(self.const(rows), expr, row)
-
-        def row(index: Value) -> None:
-            # The last word of a row is zero as long as nothing was stored in it.
-            at = self.b.add(self.b.mul(self.clamp(index, rows - 1), 8 * words), 8 * (words - 1))
-            (seen,) = self.copies(expr.map, Located(pointer, self.slot(key))).fold(
-                [self.const(0)], lambda before, copy: [self.b.or_(before[0], self.b.load("i64", self.b.gep(copy, at)))]
-            )
-            b = self.b
-            before = b.load("i64", self.slot(total), volatile=True)
-            b.store(b.add(before, b.zext(b.ne(seen, 0))), self.slot(total), volatile=True)
-
-        self._call_back(
-            expr, ("map", "key", "value", "state"), table,
-            lambda callback, state: self.helper("for_each_map_elem", pointer, callback, state, 0),
-        )  # fmt: skip
-        return self.b.load("i64", self.slot(total), volatile=True)
-
-    def counting_callback(self) -> Value:
-        return Value(f"@{self._function(('map', 'key', 'value', 'state'), lambda: None)}", "ptr")
-
-

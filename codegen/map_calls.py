@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pytrace.aggregations import AGGREGATIONS
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.layout import align_up, pieces, register_type
-from pytrace.codegen.maps import is_cell, short_symbol, value_size
 from pytrace.codegen.percpu import PerCpu
+from pytrace.codegen.storage import by_cpu, is_cell, short_symbol, value_size
 from pytrace.diagnostics import Diagnostics, Span
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Aggregate, size_of
@@ -19,6 +19,8 @@ __all__ = ["MapCalls"]
 class MapCalls(PerCpu):
     def map_call(self, expr: core.MapCall) -> Value:
         match expr.name:
+            case "has_key" | "delete" if by_cpu(expr.map, self.features.cpus):
+                return self.in_parts(expr)
             case "has_key":
                 if self.in_slots(expr.map):
                     return self.slot_find(expr.map, self.small_key(expr.map, expr.key))[0]
@@ -114,6 +116,10 @@ class MapCalls(PerCpu):
 
     def count_rows(self, expr: core.MapCall, type_: Aggregate) -> Value:
         """How many rows of the tables in a map hold something, on any CPU."""
+        raise NotImplementedError
+
+    def in_parts(self, expr: core.MapCall) -> Value:
+        """Looks for the parts of a value on all CPUs, or deletes them; whether there was one."""
         raise NotImplementedError
 
     def counting_callback(self) -> Value:

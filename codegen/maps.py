@@ -1,123 +1,23 @@
-"""Maps of the script: how they are stored, read and written.
-
-| script | BPF map |
-|---|---|
-| `@x = value` | array of one cell, reached without a lookup: the value, then a u64 that is 1 once it was written |
-| `@x[key] = value` | hash |
-| `@x = count()` and the like | per-CPU array of one element |
-| `@x[key] = count()` and the like | per-CPU hash |
-
-A map whose keys are long strings, or stacks, is two hashes: one of shorter keys for those that fit (`short_size`), and
-one for the others. The kernel hashes, compares and copies all bytes of a key, and most strings and stacks are much
-shorter than they may be.
-
-Maps from which keys are deleted have slots before their hash (`slots.py`), aggregations by short keys a table on each
-CPU (`cached.py`).
-
-Declared kinds choose another hash. Elements of plain hashes are allocated when they are made, where the kernel can do
-that: creating a map is then cheap, whatever its size.
-"""
+"""Maps of the script: how they are read and written. How they are stored is decided in `storage.py`."""
 
 from __future__ import annotations
 
-from pytrace.aggregations import AGGREGATIONS
 from pytrace.codegen.aggregates import is_raw_text
 from pytrace.codegen.control import symbol_of
 from pytrace.codegen.emitter import ANYWHERE, Value
-from pytrace.codegen.features import Offers
-from pytrace.codegen.image import MapImage, ScriptMap
+from pytrace.codegen.image import part_at
 from pytrace.codegen.layout import align_up, is_signed, register_type
-from pytrace.codegen.module import NO_PREALLOC
-from pytrace.codegen.slots import Slots, slots_image, slots_symbol
-from pytrace.codegen.visit import mentions, nodes
-from pytrace.frozen import frozen, replace
+from pytrace.codegen.slots import Slots
+from pytrace.codegen.storage import SHORT, SHORT_STACK, is_cell, key_size, short_symbol, value_size
+from pytrace.codegen.visit import mentions
+from pytrace.frozen import frozen
 from pytrace.semantics import program as core
-from pytrace.semantics.types import Aggregate, Stack, Str, Type, frames_within, size_of
+from pytrace.semantics.types import Aggregate, Stack, Str, frames_within, size_of
 
-__all__ = ["NOEXIST", "SHORT", "Located", "Maps", "map_images", "split_maps"]
-
-SHORT = 64
-"""Bytes of the keys for short strings, with their NUL. Most paths fit."""
-SHORT_STACK = 256
-"""Bytes of the keys for short stacks: some 30 frames."""
+__all__ = ["NOEXIST", "Located", "Maps"]
 
 NOEXIST = 1
 """BPF_NOEXIST: only make an element, do not replace one."""
-
-PREALLOCATED = 64 << 20
-"""Per-CPU hashes up to so many bytes are allocated as a whole. On demand is not for them: the kernel's per-CPU
-allocator gives out what pages it has and makes more in the background, so that a burst of new keys fails with ENOMEM.
-On Linux 6.18, 9 of 10 new keys of a histogram are lost that way when they come in a loop."""
-
-_KINDS = {"hash": "hash", "lruhash": "lru_hash", "percpuhash": "percpu_hash", "percpulruhash": "lru_percpu_hash"}
-
-
-def is_cell(map_: core.Map) -> bool:
-    """Whether the map is an array of one cell."""
-    return map_.key is None and not isinstance(map_.value, Aggregate)
-
-
-def value_size(map_: core.Map) -> int:
-    """Bytes of a value, on one CPU."""
-    if isinstance(map_.value, Aggregate):
-        return AGGREGATIONS[map_.value.name].value_size(map_.value)
-    return max(size_of(map_.value), 1)
-
-
-def split_maps(program: core.Program) -> frozenset[int]:
-    """The indices of the maps that are stored as two: their keys are long strings and nobody walks through them, asks
-    for their address, says how they are stored, or uses them from another script."""
-    if program.shared:
-        return frozenset()
-    whole = set()
-    for probe in program.probes:
-        for node in nodes(probe.body):
-            match node:
-                case core.MapLoop(map=map_) | core.AddressOf(of=core.Map() as map_):
-                    whole.add(map_.index)
-                case core.MapCall(name="len", map=map_) if isinstance(map_.value, Aggregate):
-                    whole.add(map_.index)  # its tables may have to be walked through
-    return frozenset(
-        map_.index
-        for map_ in program.maps
-        if map_.key is not None and short_size(map_.key) and not map_.kind and map_.index not in whole
-    )
-
-
-def short_size(key: Type) -> int:
-    """Bytes of the shorter keys for a type; 0 if it has only one kind."""
-    match key:
-        case Str() if size_of(key) > 2 * SHORT:
-            return SHORT
-        case Stack() if key.mode != "build_id" and size_of(key) > 2 * SHORT_STACK:
-            return SHORT_STACK
-    return 0
-
-
-def short_symbol(map_: core.Map) -> str:
-    return f"{symbol_of(map_)}.short"
-
-
-def map_images(map_: core.Map, features: Offers, split: bool, slotted: bool) -> tuple[ScriptMap, tuple[MapImage, ...]]:
-    """A map of the script as user space sees it, and the BPF maps behind it."""
-    aggregate = isinstance(map_.value, Aggregate)
-    symbol, size = symbol_of(map_), align_up(value_size(map_))
-    script = ScriptMap(
-        map_.name, symbol, map_.key, map_.value, aggregate, map_.size, map_.kind, map_.written,
-        short_symbol(map_) if split else "", slots_symbol(map_) if slotted else "",
-    )  # fmt: skip
-    if map_.key is None:
-        if not aggregate:
-            return script, (MapImage(symbol, "array", 4, size + 8, 1, script_map=map_.index),)
-        return script, (MapImage(symbol, "percpu_array", 4, size, 1, script_map=map_.index),)
-    kind = _KINDS.get(map_.kind, "percpu_hash" if aggregate else "hash")
-    lazy = kind == "hash" or (kind == "percpu_hash" and size * map_.size * features.cpus > PREALLOCATED)
-    flags = NO_PREALLOC if lazy and features.lazy_maps else 0
-    key_size = max(size_of(map_.key), 1)
-    image = MapImage(symbol, kind, key_size, value_size(map_), map_.size, flags, script_map=map_.index)
-    short = (replace(image, symbol=script.short, key_size=short_size(map_.key)),) if split else ()
-    return script, (image, *short, *((slots_image(map_),) if slotted else ()))
-
 
 @frozen
 class Located:
@@ -137,13 +37,30 @@ class Maps(Slots):
             return cell
         with self.strictly():
             if not is_raw_text(key):
-                return self.place(key)
+                return self.cleaned(key)
             at = self.temporary(key.type)
             self.store(key, at)
             return at
 
+    def store_part(self, map_: core.Map, key: core.Expr | None, at: Value) -> None:
+        """Writes a key as that of a part, but for the number of the part and the CPU."""
+        if key is not None:
+            size = size_of(key.type)
+            with self.strictly():
+                self.store(key, at)
+                self.clean(key.type, at)
+            self.zero(self.b.gep(at, size), part_at(map_.key) - size)
+
+    def located_part(self, map_: core.Map, key: core.Expr | None, part: Value) -> Located:
+        """Where this CPU's part of a key's value belongs."""
+        at, number = self.scratch(key_size(map_, self.features.cpus)), part_at(map_.key)
+        self.store_part(map_, key, at)
+        self.b.store(self.b.trunc(part, "i32"), at, number)
+        self.b.store(self.b.trunc(self.helper("get_smp_processor_id"), "i32"), at, number + 4)
+        return Located(self.map_pointer(map_), at)
+
     def located(self, map_: core.Map, key: core.Expr | None) -> Located:
-        """Where a key belongs. Of a map that is split, what the key is decides in which part."""
+        """Where a key belongs. Of a map that is split, what the key is decides in which of the two."""
         if map_.index not in self.module.split:
             return Located(self.map_pointer(map_), self.map_key(map_, key))
         assert key is not None

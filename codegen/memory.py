@@ -160,7 +160,9 @@ class Memory(Base):
         before = b.sub(b.lshr(b.and_(marks, b.neg(marks)), 7), 1)
         kept = b.and_(b.and_(word, before), alive)
         b.store(b.trunc(kept, f"i{8 * width}") if width < 8 else kept, at, offset)
-        return b.select(b.eq(marks, 0), alive, 0)
+        # A branch at each word would double the ways that the verifier has to walk. (LLVM would make one of this, too.)
+        found = b.lshr(b.barrier(b.or_(marks, b.neg(marks))), 63)
+        return b.and_(alive, b.sub(found, 1))
 
     def keep(self, value: Value) -> Callable[[], Value]:
         """Puts a scalar into scratch memory; the result reads it back."""

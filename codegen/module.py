@@ -63,6 +63,8 @@ class Module:
     """Whether any module does."""
     losses: dict[Loss, int] = field(default_factory=dict)
     """What is counted besides the records of each program, in order, each with the number of its counter."""
+    exits: bool = False
+    """Whether the script may end itself: programs for events then do nothing once it has."""
     deleted_from: set[int] = field(default_factory=set)
     """Indices of the maps from which the script deletes keys."""
     split: frozenset[int] = frozenset()
@@ -122,6 +124,11 @@ class Module:
             "session", MapImage("session", "array", 4, 8 * len(SESSION_VALUES), 1, RDONLY_PROG, frozen=True)
         )
         return b.load("i64", self.data("session"), 8 * SESSION_VALUES.index(name))
+
+    def exited(self) -> Value:
+        """Where it is noted that `exit()` was called (u64)."""
+        self.maps.setdefault("exited", MapImage("exited", "array", 4, 8, 1))
+        return self.data("exited")
 
     # symbols
 

@@ -8,7 +8,9 @@ from pytrace.aggregations import AGGREGATIONS
 from pytrace.aggregations.aggregation import Step
 from pytrace.codegen.cached import Cached
 from pytrace.codegen.emitter import ANYWHERE, Value
+from pytrace.codegen.image import part_at
 from pytrace.codegen.maps import NOEXIST, Located
+from pytrace.codegen.storage import by_cpu
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Aggregate
 
@@ -19,8 +21,10 @@ class CopiesOf:
     """The copies of one value (`aggregations.aggregation.Copies`). Where the kernel cannot look at other CPUs, only
     the current CPU's is seen."""
 
-    def __init__(self, emitter: PerCpu, at: Located) -> None:
+    def __init__(self, emitter: PerCpu, at: Located, cpu_at: int = 0) -> None:
         self.emitter, self.at = emitter, at
+        self.cpu_at = cpu_at
+        """Where in the key the number of the CPU is; 0 if it is not there, and the map a per-CPU one."""
 
     def fold(self, initial: Sequence[Value], step: Step) -> Sequence[Value]:
         e = self.emitter
@@ -39,6 +43,15 @@ class CopiesOf:
     def each(self, body: Callable[[Value], None]) -> None:
         """Runs `body` with a pointer to each copy that there is."""
         e, at = self.emitter, self.at
+        if self.cpu_at:
+
+            def look_up(cpu: Value) -> None:
+                e.b.store(e.b.trunc(cpu, "i32"), at.key, self.cpu_at)
+                copy = e.find(at)
+                e.when(e.b.xor(e.b.is_null(copy), 1), lambda: body(copy))
+
+            e.count_to(e.features.cpus, e.features.cpus, look_up)
+            return
         if not e.features.lookup_percpu:
             copy = e.find(at)
             e.when(e.b.xor(e.b.is_null(copy), 1), lambda: body(copy))
@@ -57,15 +70,16 @@ class PerCpu(Cached):
         map_, type_ = stmt.map, stmt.map.value
         assert isinstance(type_, Aggregate)
         aggregation = AGGREGATIONS[type_.name]
-        args = [self.eval64(arg) for arg in stmt.args]
-        b, at = self.b, self.located(map_, stmt.key)
+        part, args = aggregation.prepare(self, type_, [self.eval64(arg) for arg in stmt.args])
+        b, apart = self.b, by_cpu(map_, self.features.cpus)
+        at = self.located_part(map_, stmt.key, part or self.const(0)) if apart else self.located(map_, stmt.key)
         done, update = b.block("done"), b.block("update")
         cached = map_.index in self.module.cached
         if cached:
             hit = b.block("hit")
             candidate = self.find_row(map_, at, hit, done)
         found = self.find(at)
-        if map_.key is not None:
+        if map_.key is not None or apart:
             lookup, make, present = b.current, b.block("make"), b.block("present")
             b.cond_br(b.is_null(found), make, present)
             b.place(make)
@@ -96,7 +110,7 @@ class PerCpu(Cached):
         b.place(done)
 
     def copies(self, map_: core.Map, at: Located) -> CopiesOf:
-        return CopiesOf(self, at)
+        return CopiesOf(self, at, part_at(map_.key) + 4 if by_cpu(map_, self.features.cpus) else 0)
 
     def reduced(self, map_: core.Map, at: Located) -> Value:
         """A castable aggregation as an integer (i64)."""

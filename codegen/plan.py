@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pytrace.aggregations import AGGREGATIONS
 from pytrace.codegen.visit import Node, nodes, parts
 from pytrace.frozen import field, frozen, record
 from pytrace.semantics import program as core
@@ -218,5 +219,7 @@ def make_plan(
 
 
 def _counts_rows(node: Node) -> bool:
-    """Whether a node is compiled to a walk through the tables of a map (`MapCalls.count_rows`)."""
-    return isinstance(node, core.MapCall) and node.name == "len" and isinstance(node.map.value, Aggregate)
+    """Whether a node is compiled to a walk through the tables of a map, or the parts of a value (`tables.py`)."""
+    if not isinstance(node, core.MapCall) or not isinstance(node.map.value, Aggregate):
+        return False
+    return node.name == "len" or AGGREGATIONS[node.map.value.name].row_words(node.map.value) > 0

@@ -33,10 +33,10 @@ class Records(MapCalls):
             expr.kind, expr.static, types, expr.span, self.probe.order, expr.urgent
         )
         if all(map(is_pure, expr.args)) and not self._may_report(expr.args):
-            self._send(index, layout, expr.args, None, expr.urgent)
+            self._send(index, layout, expr.args, None, expr.urgent, exits=expr.kind == "exit")
         else:
             held = [self._held(arg) for arg in expr.args]
-            self._send(index, layout, expr.args, held, expr.urgent)
+            self._send(index, layout, expr.args, held, expr.urgent, exits=expr.kind == "exit")
 
     def _may_report(self, args: Sequence[core.Expr]) -> bool:
         """Whether arguments may send reports of their own, which should come before the record. With -k nearly
@@ -59,8 +59,13 @@ class Records(MapCalls):
         args: Sequence[core.Expr],
         held: Sequence[Callable[[], Value]] | None,
         urgent: bool,
+        *,
+        exits: bool,
     ) -> None:
         def fill(record: Value) -> None:
+            if exits and self.module.exits:
+                # Not if there was no room for the record: nobody would end what does nothing any more.
+                self.b.store(1, self.module.exited(), volatile=True)
             before, self.strict = self.strict, False
             for i, (arg, (offset, type_)) in enumerate(zip(args, layout.fields, strict=True)):
                 at = self.b.gep(record, offset)
@@ -123,6 +128,12 @@ class Records(MapCalls):
         full, other = (self.module.loss(kind, map_.name, span) for kind in ("map_full", "map_memory"))
         self._count_loss(self.b.select(self.b.eq(result, -E2BIG), self.const(full), self.const(other)))
         self.report("map_full", span, "map_update_elem", result)
+
+    def only_before_exit(self) -> None:
+        """Ends the program if the script called `exit()`: it takes user space a moment to hear of it, in which events
+        go on."""
+        b = self.b
+        self.when(b.ne(b.load("i64", self.module.exited(), volatile=True), 0), lambda: b.ret(0))
 
     def only_one(self) -> None:
         """Ends the program, as lost, if it interrupts one of the script's programs on this CPU.

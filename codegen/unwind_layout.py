@@ -13,8 +13,12 @@ Arrays that are searched have a power of two as their length, and are filled up 
 from __future__ import annotations
 
 import struct
-from array import array
 from collections.abc import Sequence
+
+from pytrace.hints import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from array import array
 
 __all__ = [
     "FAILED", "MAX_PROCESSES", "MAX_RULES", "MAX_TABLES", "NO_TABLE", "PIDS", "RULES", "RULE_SIZE", "SAME", "SPANS",

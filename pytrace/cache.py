@@ -36,11 +36,21 @@ def depend_on(path: str) -> Dependency:
     return path, status.st_ino, status.st_size, status.st_mtime_ns
 
 
+_own: list[bytes] = []
+
+
 def _own_files() -> bytes:
-    """A digest of this package's files: a changed compiler makes another image.
+    """A digest of this package's files, as they were when it was first asked for: a changed compiler makes another
+    image.
 
     Where it was installed the folders will do, which installing changes: there are ten times as many files.
     """
+    if not _own:
+        _own.append(_digest_of_own_files())
+    return _own[0]
+
+
+def _digest_of_own_files() -> bytes:
     root = os.path.dirname(os.path.abspath(pytrace.__file__))
     digest = blake2b(f"{root} {pytrace.__version__}\n".encode(), digest_size=16)
     if os.path.basename(os.path.dirname(root)) in ("site-packages", "dist-packages"):
@@ -101,6 +111,10 @@ class Cache:
             digest.update(len(data).to_bytes(8, "little"))
             digest.update(data)
         return digest.hexdigest()
+
+    def own_key(self, parts: Iterable[object]) -> str:
+        """The name of the entry for something that depends on `parts`, on where this package is, and on its files."""
+        return blake2b(_own_files() + repr((pytrace.__file__, *parts)).encode(), digest_size=24).hexdigest()
 
     def load(self, key: str) -> object | None:
         """The plain data stored under the key, or None."""

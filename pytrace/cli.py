@@ -59,6 +59,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has gone: nothing is left to say, also not by the interpreter as it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("pytrace"):
+            raise
+        package = error.name.partition(".")[0]
+        say(f"ERROR: the Python package {package} is missing; pytrace was not installed completely\n")
+        return 1
     except OSError as error:
         about = f"{error.filename}: " if isinstance(error.filename, str) else ""
         os.write(2, f"ERROR: {about}{error.strerror or error}\n".encode("utf-8", "replace"))
@@ -180,6 +186,11 @@ def _run(line: CommandLine) -> int:
         if useless := sorted(line.values.keys() - _FOR_A_SESSION):
             raise UsageError(f"USAGE: --repl and --{useless[0]} do not go together.", show_help=False)
         return begin(line)
+    if not line.has("no-cache"):
+        from pytrace import bundle
+        from pytrace.cache import Cache
+
+        bundle.use(Cache())
     request = _request(line)
     if mode == "format":
         return _format(line, request)

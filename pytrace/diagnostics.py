@@ -9,7 +9,6 @@ them in a `Diagnostics` and `render` is the one function that draws the source l
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 from pytrace.frozen import field, frozen, record
@@ -55,6 +54,8 @@ class Source:
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, both counted from 1, the column in bytes."""
+        from bisect import bisect_right
+
         line = bisect_right(self.line_starts, offset)
         return line, offset - self.line_starts[line - 1] + 1
 

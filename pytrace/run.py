@@ -106,7 +106,13 @@ def run(line: CommandLine, request: Request, *, mode: str, no_features: frozense
                 sys.stdout.write("No probes to attach\n")
             return 1
         try:
-            return start(line, image, mode=mode, pid=pid, child=child, stages=stages)
+            status = start(line, image, mode=mode, pid=pid, child=child, stages=stages)
+            if how.cacheable and "pytrace.compiler" not in sys.modules:
+                from pytrace import bundle
+                from pytrace.cache import Cache
+
+                bundle.keep(Cache())
+            return status
         except TooComplex:
             if not _iterates(image) or isinstance(simpler := obtain(replace(how, callbacks=True)), int):
                 raise
@@ -310,14 +316,18 @@ def list_probes(line: CommandLine, *, no_features: frozenset[str]) -> int:
         except CompileError as error:
             return report_rejection(error, warnings=options.warnings)
         assert unit.host is not None
-        lines = listing.list_unit(unit, unit.host, verbose=verbose)
+        host = unit.host
+        lines = listing.list_unit(unit, host, verbose=verbose)
     else:
         if pattern is not None and (warning := listing.warns_about_file(pattern)):
             say(f"WARNING: {warning}\n")
         options = Options(pid=pid, no_features=no_features, traceable_functions=line.last("traceable-functions"))
-        lines = listing.list_pattern(pattern, MachineHost(options), verbose=verbose)
+        host = MachineHost(options)
+        lines = listing.list_pattern(pattern, host, verbose=verbose)
     write = sys.stdout.write
     for text in lines:
         write(text + "\n")
+    for path in host.undescribed:
+        say(f'WARNING: No DWARF found for "{path}", cannot show parameter info\n')
     sys.stdout.flush()
     return 0

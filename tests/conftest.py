@@ -37,13 +37,13 @@ Done = subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Compiles `tests/programs/NAME.c` once and gives the executable."""
+    """Compiles `tests/programs/NAME.c` once and gives the executable, called like it or by another `name`."""
     folder = tmp_path_factory.mktemp("programs")
 
-    def compile_program(name: str, *flags: str) -> Path:
-        target = folder / name
+    def compile_program(source_name: str, *flags: str, name: str = "") -> Path:
+        target = folder / (name or source_name)
         if not target.exists():
-            source = PROGRAMS / f"{name}.c"
+            source = PROGRAMS / f"{source_name}.c"
             subprocess.run(["gcc", "-O1", "-g", "-pthread", *flags, "-o", str(target), str(source)], check=True)
         return target
 

@@ -9,4 +9,5 @@ that needs Python: a symbol, a stack, a time, an action. What it writes is byte 
 | `library.py` | digits, padding, strings: what all formats share |
 | `formats.py` | a format of one action to code |
 | `drain.py` | the function; its contract with `runtime/native.py` |
+| `entries.py` | the same for the entries of a large map, sorted; its contract with `runtime/entries.py` |
 """

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import Value
 from pytrace.codegen.image import Action
-from pytrace.codegen.native.formats import Fields, Format, Piece, fits, has_text, most_bytes, pieces_of
-from pytrace.codegen.native.library import LIBRARY, SLACK, TABLES
+from pytrace.codegen.native.formats import Fields, Format, Literals, Piece, fits, has_text, most_bytes, pieces_of
+from pytrace.codegen.native.library import LIBRARY, SLACK
 from pytrace.frozen import frozen
 
-__all__ = ["END", "FULL", "PYTHON", "STATE", "Source", "native_source"]
+__all__ = ["ATTRIBUTES", "END", "FULL", "PYTHON", "STATE", "Source", "native_source"]
 
 STATE = ("data", "mask", "consumer", "end", "text", "room", "used", "tables", "left")
 """The address of the ring's data and the mask of its offsets; the address of the consumer's position; the position not
@@ -42,21 +42,6 @@ class Source:
     tables: bytes
     most: int
     actions: tuple[int, ...]
-
-
-class _Literals:
-    """Constant bytes behind the tables."""
-
-    def __init__(self, b: Builder, tables: Value) -> None:
-        self.b, self.tables = b, tables
-        self.data = bytearray(TABLES)
-        self._places: dict[bytes, int] = {}
-
-    def __call__(self, text: bytes) -> Value:
-        if text not in self._places:
-            self._places[text] = len(self.data)
-            self.data += text
-        return self.b.gep(self.tables, self._places[text])
 
 
 def _format_of(action: Action) -> tuple[Sequence[Piece], Fields] | None:
@@ -95,7 +80,7 @@ class _Drain:
         self.most = 0
         self.state = Value("%state", "ptr", 8)
         self.tables = self._word("tables", pointer=True)
-        self.literals = _Literals(b, self.tables)
+        self.literals = Literals(b, self.tables)
         self.format = Format(b, self.tables, self.literals, trailer)
         self.at, self.to, self.left = b.register("i64"), b.register("ptr"), b.register("i64")
 

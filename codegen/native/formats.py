@@ -6,11 +6,11 @@ A value that is not among them makes the whole action one for Python (`fits`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import Value
-from pytrace.codegen.native.library import LOWER, UPPER
+from pytrace.codegen.native.library import LOWER, TABLES, UPPER
 from pytrace.frozen import frozen
 from pytrace.hints import cast
 from pytrace.semantics.types import (
@@ -41,8 +41,21 @@ _NARROW = 1 << 16
 
 Piece = bytes | tuple[str, str, int, str, str, int]
 Fields = Sequence[tuple[int, Type]]
-Literals = Callable[[bytes], Value]
-"""Gives the address of constant bytes."""
+
+
+class Literals:
+    """Gives the address of constant bytes, which stand behind the tables."""
+
+    def __init__(self, b: Builder, tables: Value) -> None:
+        self.b, self.tables = b, tables
+        self.data = bytearray(TABLES)
+        self._places: dict[bytes, int] = {}
+
+    def __call__(self, text: bytes) -> Value:
+        if text not in self._places:
+            self._places[text] = len(self.data)
+            self.data += text
+        return self.b.gep(self.tables, self._places[text])
 
 
 def has_text(type_: Type) -> bool:
@@ -128,6 +141,10 @@ class Format:
                 offset, type_ = fields[piece[5]]
                 to = self._conversion(piece, type_, self.b.gep(record, offset), to)
         return to
+
+    def number(self, value: Value, signed: bool, to: Value) -> Value:
+        """A number of 64 bits."""
+        return self._decimal(value, signed, False, _padding("", 0), to)
 
     def literal(self, text: bytes, to: Value) -> Value:
         """A few bytes are stored as numbers, more are copied."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 
 from pytrace.hints import TYPE_CHECKING, Any
+from pytrace.once import imported
 
 if TYPE_CHECKING:
     from pytrace.aggregations.aggregation import Aggregation as Aggregation
@@ -35,7 +35,7 @@ class _Aggregations(Mapping[str, "Aggregation"]):
         made = self._made.get(name)
         if made is None:
             file, class_name = _CLASSES[name]
-            made = self._made[name] = getattr(import_module(f"{__name__}.{file}"), class_name)()
+            made = self._made[name] = getattr(imported(f"{__name__}.{file}"), class_name)()
         return made
 
     def __iter__(self) -> Iterator[str]:
@@ -51,4 +51,4 @@ AGGREGATIONS: Mapping[str, Aggregation] = _Aggregations()
 def __getattr__(name: str) -> Any:
     if name not in _FILES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)
+    return getattr(imported(f"{__name__}.{_FILES[name]}"), name)

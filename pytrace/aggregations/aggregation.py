@@ -19,13 +19,9 @@ from pytrace.semantics.types import Aggregate
 if TYPE_CHECKING:
     from pytrace.codegen.emitter import Emitter, Value
 
-__all__ = ["MASK", "MAX_VALUE_SIZE", "Aggregation", "Copies", "Step", "quotient", "words", "wrap"]
+__all__ = ["MASK", "Aggregation", "Copies", "Step", "quotient", "words", "wrap"]
 
 MASK = (1 << 64) - 1
-
-MAX_VALUE_SIZE = 32760
-"""Bytes that a value may take on each CPU: the kernel's per-CPU allocator gives at most PCPU_MIN_UNIT_SIZE (32 KiB)
-at a time (mm/percpu.c), and the map keeps one word for itself."""
 
 Step = Callable[[Sequence["Value"], "Value"], Sequence["Value"]]
 
@@ -43,7 +39,17 @@ class Aggregation(ABC):
 
     @abstractmethod
     def value_size(self, type_: Aggregate) -> int:
-        """Bytes per CPU and key, a multiple of 8."""
+        """Bytes per CPU and key (of each part, if there are several), a multiple of 8."""
+
+    def parts(self, type_: Aggregate) -> int:
+        """How many pieces a value may consist of, each an element of the map of its own that is made when it is
+        needed: for what is larger than a value can be."""
+        return 1
+
+    def prepare(self, e: Emitter, type_: Aggregate, args: Sequence[Value]) -> tuple[Value | None, Sequence[Value]]:
+        """Where there are several parts, the number of the one that an update belongs to (i64), and the arguments for
+        `update`."""
+        return None, args
 
     @abstractmethod
     def update(self, e: Emitter, type_: Aggregate, at: Value, args: Sequence[Value]) -> None:
@@ -56,7 +62,7 @@ class Aggregation(ABC):
 
     @abstractmethod
     def fold(self, type_: Aggregate, copies: Sequence[bytes | memoryview]) -> Any:
-        """One value from the per-CPU copies, each of `value_size` bytes at least."""
+        """One value from the per-CPU copies of all parts, each of `value_size` bytes at least."""
 
     def row_words(self, type_: Aggregate) -> int:
         """Words of a row, if a value is a table of them; else 0. The last word of a row is not 0 once it was used."""

@@ -4,6 +4,8 @@ A row of slots per CPU, used in turn: the slot of a moment is (TAI clock / inter
 and then, in its last word, when that belongs: for the last-value form the moment itself in nanoseconds, else the number
 of the interval plus one. (0 means that the slot was never used.) A slot with an older number is cleared before use.
 
+A long row is cut into parts of `PART` bytes.
+
 Between the check of that number and the clearing, an update that preempts this one on its CPU may lose its value: only
 where programs are preempted (user-space probes), and only at the change of an interval.
 """
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytrace.aggregations.aggregation import MAX_VALUE_SIZE, Aggregation, quotient, words, wrap
+from pytrace.aggregations.aggregation import Aggregation, quotient, words, wrap
 from pytrace.aggregations.cells import add, raise_to
 from pytrace.aggregations.extreme import decode, encode
 from pytrace.hints import TYPE_CHECKING
@@ -28,29 +30,41 @@ else (value,)."""
 AGGREGATIONS = ("avg", "max", "min", "sum")
 
 
-def most_intervals(aggregation: str) -> int:
-    """How many intervals a series can hold."""
-    return MAX_VALUE_SIZE // (8 * _slot_words(aggregation))
+PART = 3584
+"""Bytes of a part: with its key and the kernel's header, an element takes a page."""
+MOST_INTERVALS = 1_000_000
 
 
 class Tseries(Aggregation):
     name = "tseries"
 
     def value_size(self, type_: Aggregate) -> int:
-        _, number, aggregation = _parameters(type_)
-        return number * 8 * _slot_words(aggregation)
+        return _slots(type_) * 8 * self.row_words(type_)
+
+    def parts(self, type_: Aggregate) -> int:
+        return -(-_parameters(type_)[1] // _slots(type_))
+
+    def prepare(self, e: Emitter, type_: Aggregate, args: Sequence[Value]) -> tuple[Value | None, Sequence[Value]]:
+        value, *clock = args
+        # A clock is given by the script in tests (`Config.dummy_ts_map`).
+        now = clock[0] if clock else e.b.add(e.helper("ktime_get_boot_ns"), e.session("tai_offset"))
+        interval, number, _ = _parameters(type_)
+        if self.parts(type_) == 1:
+            return None, (value, now)
+        return e.b.udiv(e.b.urem(e.b.udiv(now, interval), number), _slots(type_)), (value, now)
 
     def row_words(self, type_: Aggregate) -> int:
         return _slot_words(_parameters(type_)[2])
 
     def update(self, e: Emitter, type_: Aggregate, at: Value, args: Sequence[Value]) -> None:
-        b, (value, *clock) = e.b, args
+        b, (value, now) = e.b, args
         interval, number, aggregation = _parameters(type_)
-        size = 8 * _slot_words(aggregation)
-        # A clock is given by the script in tests (`Config.dummy_ts_map`).
-        now = clock[0] if clock else b.add(e.helper("ktime_get_boot_ns"), e.session("tai_offset"))
+        size, slots = 8 * _slot_words(aggregation), _slots(type_)
         current = b.udiv(now, interval)
-        slot = b.gep(at, b.mul(e.clamp(b.urem(current, number), number - 1), size))
+        index = b.urem(current, number)
+        if slots < number:
+            index = b.urem(index, slots)
+        slot = b.gep(at, b.mul(e.clamp(index, slots - 1), size))
         if not aggregation:
             b.store(value, slot)
             b.store(now, slot, 8)
@@ -74,7 +88,7 @@ class Tseries(Aggregation):
         interval, number, aggregation = _parameters(type_)
         width = _slot_words(aggregation)
         series: Series = {}
-        for row in words(copies, number * width):
+        for row in words(copies, _slots(type_) * width):
             for first in range(0, len(row), width):
                 *parts, stamp = row[first : first + width]
                 if not stamp:
@@ -126,6 +140,13 @@ def _parameters(type_: Aggregate) -> tuple[int, int, str]:
 
 def _slot_words(aggregation: str) -> int:
     return 3 if aggregation == "avg" else 2
+
+
+def _slots(type_: Aggregate) -> int:
+    """How many slots a part has: all, if they fit into one."""
+    _, number, aggregation = _parameters(type_)
+    size = 8 * _slot_words(aggregation)
+    return min(number, PART // size)
 
 
 def _inner(type_: Aggregate) -> Aggregate:

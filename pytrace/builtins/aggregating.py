@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pytrace.aggregations.hist import MAX_BITS
 from pytrace.aggregations.lhist import MAX_BUCKETS
-from pytrace.aggregations.tseries import AGGREGATIONS, most_intervals
+from pytrace.aggregations.tseries import AGGREGATIONS, MOST_INTERVALS
 from pytrace.builtins.checks import as_u64, kind, unknown
 from pytrace.builtins.registry import Builtin, CallSite, Check, Typer, declare
 from pytrace.frozen import replace
@@ -94,10 +94,8 @@ def _check_tseries(site: CallSite, t: Typer) -> core.Expr:
         problem = f"interval_ns must be >= 1 ({interval} provided)"
     elif number < 1:
         problem = f"num_intervals must be >= 1 ({number} provided)"
-    elif number > 1000000:
-        problem = f"num_intervals must be <= 1000000 ({number} provided)"
-    elif not problem and number > (most := most_intervals(aggregation)):
-        problem = f"num_intervals must be <= {most}, which is what the kernel keeps per CPU ({number} provided)"
+    elif number > MOST_INTERVALS:
+        problem = f"num_intervals must be <= {MOST_INTERVALS} ({number} provided)"
     if problem:
         return t.error(site.span, f"tseries() {problem}")
     call = _aggregate(t, site, (interval, number, *((aggregation,) if aggregation else ())))
@@ -122,14 +120,23 @@ for _name, _doc in (
 ):
     _declare(_name, lambda site, t: _aggregate(t, site), (f"@m = {_name}(n)",), _doc, (1, 1))
 _declare(
-    "hist", _check_hist, ("@m = hist(n)", "@m = hist(n, k)"),
-    "A histogram in powers of two, each divided into 2^k buckets (k = 0 to 5).", (1, 2),
+    "hist",
+    _check_hist,
+    ("@m = hist(n)", "@m = hist(n, k)"),
+    "A histogram in powers of two, each divided into 2^k buckets (k = 0 to 5).",
+    (1, 2),
 )
 _declare(
-    "lhist", _check_lhist, ("@m = lhist(n, min, max, step)",), "A histogram in equal steps from min to max.", (4, 4),
+    "lhist",
+    _check_lhist,
+    ("@m = lhist(n, min, max, step)",),
+    "A histogram in equal steps from min to max.",
+    (4, 4),
 )
 _declare(
-    "tseries", _check_tseries, ("@m = tseries(n, interval, num)", '@m = tseries(n, interval, num, "sum")'),
+    "tseries",
+    _check_tseries,
+    ("@m = tseries(n, interval, num)", '@m = tseries(n, interval, num, "sum")'),
     "The values of the last `num` intervals (in nanoseconds): of each the last one, or its avg, max, min or sum.",
     (3, 4),
 )

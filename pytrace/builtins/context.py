@@ -39,9 +39,9 @@ def _check_argument(site: CallSite, t: Typer) -> core.Expr:
     index = int(site.name[3:])
     arguments = t.context.arguments
     if index < len(arguments):
+        if arguments[index].error:
+            return t.error(site.span, f"{site.name} of {t.targets[0].name} cannot be read: {arguments[index].error}")
         return _value(arguments[index], site)
-    if t.context.arguments_error:
-        return t.error(site.span, t.context.arguments_error)
     if arguments and provider(t) != "usdt":
         return t.error(site.span, f"{registers().arch} doesn't support {site.name}")
     if arguments:
@@ -149,6 +149,26 @@ declare(Builtin(
 # --- names --------------------------------------------------------------------------------------------------------
 
 
+def _asked_function(site: CallSite, t: Typer) -> core.Expr:
+    """Where the traced function begins, as the kernel tells; before it does, a program has one target, whose address is
+    known (`semantics.matching`)."""
+    from pytrace.kernel import features
+
+    if t.context.func == "user":
+        if not features.user_func_ip():
+            message = f"This kernel does not tell {provider(t)} probes which function it was (Linux 6.6)"
+            return t.error(site.span, message)
+    elif not features.get_func_ip():
+        from pytrace.builtins.symbols import kernel_symbol
+
+        addresses = {kernel_symbol(target.text("function")) for target in t.targets}
+        address = addresses.pop() if len(addresses) == 1 else None
+        if address is None:
+            return t.error(site.span, "func needs the helper bpf_get_func_ip (Linux 5.15), which is missing")
+        return core.Const(U64, site.span, address)
+    return core.Call(U64, site.span, "func")
+
+
 def _check_func(site: CallSite, t: Typer) -> core.Expr:
     where = t.context.func
     if not where:
@@ -157,7 +177,7 @@ def _check_func(site: CallSite, t: Typer) -> core.Expr:
     entry = provider(t) in ("kprobe", "uprobe") and t.context.registers is not None
     address = register(t, site, "ip" if registers().arch == "x86_64" else "pc") if entry else None
     if address is None:
-        address = core.Call(U64, site.span, "func")
+        address = _asked_function(site, t)
     if where == "kernel":
         return core.Call(KSYM, site.span, "ksym", (address,))
     return core.Call(USYM, site.span, "usym", (address,))

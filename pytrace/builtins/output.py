@@ -351,6 +351,6 @@ def _check_exit(site: CallSite, t: Typer) -> core.Expr:
 
 
 declare(Builtin(
-    "exit", _check_exit, None, ("exit()", "exit(code)"), "Ends the probe and the run, with an exit status.", FAMILY,
-    (0, 1),
+    "exit", _check_exit, None, ("exit()", "exit(code)"),
+    "Ends the probe and the run, with an exit status. No further event is seen.", FAMILY, (0, 1),
 ))  # fmt: skip

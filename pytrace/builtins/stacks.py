@@ -10,7 +10,7 @@ from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
 from pytrace.frozen import replace
 from pytrace.hints import TYPE_CHECKING
 from pytrace.semantics import program as core
-from pytrace.semantics.types import Stack
+from pytrace.semantics.types import Stack, size_of
 from pytrace.syntax import tree
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ FAMILY = "stacks"
 
 MODES = ("bpftrace", "perf", "raw", "build_id")
 DEFAULT_LIMIT = 127
-"""What is captured without a limit, and at most: the default of kernel.perf_event_max_stack."""
+"""How many frames are captured without a limit."""
 MAX_LIMIT = 1024
 
 # Flags of bpf_get_stack (include/uapi/linux/bpf.h).
@@ -74,6 +74,16 @@ def _fill_head(e: Emitter, namespace: Sequence[object], at: Value) -> Value:
 
 
 def _fill_stack(e: Emitter, call: core.Call, at: Value) -> None:
+    """The stack, taken here unless the same run has one already."""
+    kept = e.kept(call.type)
+    if kept is None:
+        _take_stack(e, call, at)
+        return
+    e.when(e.b.slt(e.b.load("i64", kept), 0), lambda: _take_stack(e, call, kept))
+    e.copy(at, kept, size_of(call.type))
+
+
+def _take_stack(e: Emitter, call: core.Call, at: Value) -> None:
     """The number of frames, whose stack it is, and the frames. The kernel fills what is left over with zeros, as stacks
     that are compared need it (__bpf_get_stack in kernel/bpf/stackmap.c)."""
     b, type_ = e.b, call.type
@@ -97,9 +107,10 @@ def _fill_stack(e: Emitter, call: core.Call, at: Value) -> None:
         e.report(type_.kind, call.span, "get_stack", length)
 
     def captured() -> None:
-        b.store(b.lshr(length, frame.bit_length() - 1), at)
-        if type_.limit >= DEFAULT_LIMIT:
-            e.when(b.uge(length, frame * DEFAULT_LIMIT), lambda: e.lose("stack", type_.kind, call.span))
+        count = b.lshr(length, frame.bit_length() - 1)
+        b.store(count, at)
+        # Of a stack with just as many frames nobody can tell.
+        e.when(b.uge(count, e.session("stack_depth")), lambda: e.lose("stack", type_.kind, call.span))
 
     e.when(b.slt(length, 0), failed, captured)
 

@@ -163,6 +163,11 @@ def _check_uaddr(site: CallSite, t: Typer) -> core.Expr:
     size = sizes.pop() if len(sizes) == 1 else 8
     type_ = Pointer(Int(size if size in (1, 2, 4) else 8, False), Space.USER)
     at_entry = provider(t) != "uretprobe"
+    if not at_entry:
+        from pytrace.kernel import features
+
+        if not features.user_func_ip():
+            return t.error(site.span, "This kernel does not tell uretprobe probes which function it was (Linux 6.6)")
     return core.Call(type_, site.span, "uaddr", static=(tuple(distances), at_entry))
 
 

@@ -27,6 +27,8 @@ __all__ = [
 
 _FOLDER = "/sys/kernel/btf"
 _MAGIC = 0xEB9F
+_SEARCHES = 32
+"""Searches for a name, up to 3 ms each, after which the index is worth its 20 ms."""
 
 
 class Btf:
@@ -58,6 +60,7 @@ class Btf:
         self._places = array("I")
         self._counted = 0
         self._names: dict[int, dict[str, list[int]]] = {}
+        self._searches = 0
 
     @property
     def strings_end(self) -> int:
@@ -166,6 +169,10 @@ class Btf:
         """Types of this object (not of its base) with that name and one of the kinds, by id."""
         if not name or "\0" in name:
             return
+        self._searches += 1
+        if self._searches > _SEARCHES:
+            for kind in kinds:
+                self.names(kind)
         if all(kind in self._names for kind in kinds):
             for id in sorted(id for kind in kinds for id in self._names[kind].get(name, ())):
                 yield self.type(id)

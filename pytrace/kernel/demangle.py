@@ -1,4 +1,4 @@
-"""C++ names as their author wrote them, by the C++ runtime's own demangler."""
+"""Names as their author wrote them: of C++ by the C++ runtime's own demangler, of Rust by ours."""
 
 from __future__ import annotations
 
@@ -24,8 +24,14 @@ def _functions() -> tuple[ctypes._NamedFuncPointer, ctypes._NamedFuncPointer]:
 def demangle(name: str) -> str:
     """The readable form of a mangled name (`_ZN2ns1fEi` is `ns::f(int)`); empty if it is none. Raises `BccMissing`.
 
-    Only names that begin with `_Z` are mangled: the demangler would take `f` for the type float.
+    Rust's older names are mangled like C++'s, with a hash at their end.
+
+    Names that begin otherwise are not mangled: the demangler would take `f` for the type float.
     """
+    if name.startswith("_R"):
+        from pytrace.kernel.rust_names import demangle_rust
+
+        return demangle_rust(name)
     if not name.startswith("_Z"):
         return ""
     demangler, free = _functions()

@@ -70,7 +70,7 @@ class Elf:
     """
 
     def __init__(self, path: str, start: int = 0, size: int = 0) -> None:
-        self.path = path
+        self.path, self.start = path, start
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         try:
             status = os.fstat(fd)

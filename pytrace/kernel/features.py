@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "available_memory", "batches", "btf", "d_path", "get_func_ip", "get_tai_ns", "helper", "info", "instruction_limit",
-    "instruction_set", "iter", "iter_kinds", "kfunc", "kfunc_allowed", "kfunc_id", "kprobe_multi", "kprobe_session",
-    "lazy_maps", "lookup_percpu_elem", "loop", "map_type", "module_btf", "number_iterator", "perf_link",
-    "ringbuf", "uprobe_multi",
+    "instruction_set", "int_pointers", "iter", "iter_kinds", "kfunc", "kfunc_allowed", "kfunc_id", "kprobe_multi",
+    "kprobe_session", "lazy_maps", "lookup_percpu_elem", "loop", "map_type", "module_btf", "number_iterator",
+    "perf_link", "ringbuf", "uprobe_multi", "user_func_ip",
 ]
 
 HELPERS = {
@@ -128,6 +128,12 @@ def get_func_ip() -> bool:
     return helper("get_func_ip")
 
 
+def user_func_ip() -> bool:
+    """The same helper for functions of user space. It cannot be tried without tracing something; both came with
+    Linux 6.6, to one end."""
+    return get_func_ip() and uprobe_multi()
+
+
 def get_tai_ns() -> bool:
     """The helper bpf_ktime_get_tai_ns (Linux 6.1)."""
     return helper("ktime_get_tai_ns")
@@ -180,6 +186,20 @@ def instruction_set() -> str:
     """The version of the instruction set for the code generator: "v4" (Linux 6.6) has signed division, else "v3"."""
     signed_division = insn(0x37, 0, offset=1, imm=2)
     return "v4" if _loads("raw_tracepoint", mov(0, -4) + signed_division + exit_()) else "v3"
+
+
+@cache
+def int_pointers() -> bool:
+    """Whether typed programs may load an argument that is a pointer to an integer (Linux 5.18)."""
+    from pytrace.kernel.btf import Kind, kernel_btf
+
+    kernel = kernel_btf()
+    # Its second argument is one: hrtimer_expire_entry(struct hrtimer *, ktime_t *).
+    found = kernel.find("btf_trace_hrtimer_expire_entry", Kind.TYPEDEF) if kernel is not None else None
+    if found is None:
+        return False
+    options = {"expected_attach_type": AttachType.TRACE_RAW_TP, "attach_btf_id": found.id}
+    return _loads("tracing", insn(0x79, 0, 1, offset=8) + exit_(0), **options)
 
 
 # --- maps -------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pytrace.kernel import kallsyms, tracefs
 from pytrace.lazy import pattern
 
-__all__ = ["Traceable", "blacklist", "loaded_modules", "traceable"]
+__all__ = ["Traceable", "blacklist", "is_refused", "loaded_modules", "traceable"]
 
 _BLACKLIST = "/sys/kernel/debug/kprobes/blacklist"
 # Functions that ftrace lists and that freeze or crash the machine, or never fire.
@@ -28,7 +28,7 @@ _UNTRACED = (
     ("__static_call_text_start", "__static_call_text_end"),
 )
 _FUNCTION = pattern(r"^([0-9a-f]+) [tTwW] (\S+)(.*)$", re.MULTILINE)
-_PSEUDO = ("__pfx_", "__cfi_", "__SCT__", "__traceprobe_", "__probestub_", "bpf_prog_")
+_PSEUDO = (".", "__pfx_", "__cfi_", "__SCT__", "__traceprobe_", "__probestub_", "bpf_prog_")
 
 
 class Traceable(NamedTuple):
@@ -61,6 +61,11 @@ def blacklist() -> frozenset[str]:
             return frozenset(line.split()[1] for line in file if len(line.split()) > 1)
     except OSError:
         return frozenset()
+
+
+def is_refused(function: str) -> bool:
+    """Whether a function must not be traced, although ftrace lists it."""
+    return function in blacklist() or function in _REFUSED or function.startswith(_REFUSED_PREFIXES)
 
 
 def _from_list(text: str) -> dict[str, tuple[str, ...]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-__all__ = ["KernelSymbol", "lookup", "symbols", "text"]
+__all__ = ["KernelSymbol", "at", "lookup", "symbols", "text"]
 
 PATH = "/proc/kallsyms"
 
@@ -56,6 +56,17 @@ def lookup(name: str) -> list[KernelSymbol]:
         if pattern.match(data[start:end]):
             found.append(_symbol(data[start:end]))
         at = end
+    return found
+
+
+def at(address: int) -> list[KernelSymbol]:
+    """All symbols of an address: a function may have several names."""
+    needle = f"\n{address:016x} ".encode()
+    data, found, start = b"\n" + text(), [], 0
+    while address and (start := data.find(needle, start)) >= 0:
+        end = data.find(b"\n", start + 1)
+        found.append(_symbol(data[start + 1 : len(data) if end < 0 else end]))
+        start += 1
     return found
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from array import array
 from collections.abc import Iterator, Sequence
 
 from pytrace.frozen import frozen
+from pytrace.hints import TYPE_CHECKING
 from pytrace.kernel.abi import AttachType, Cmd
 from pytrace.kernel.syscall import BpfError, address, address_of_buffer, bpf, bpf_or_errno
+
+if TYPE_CHECKING:
+    from array import array
 
 __all__ = [
     "LinkInfo", "MapInfo", "ProgInfo", "btf_info", "fd_by_id", "ids", "iter_create", "link_create", "link_info",
@@ -80,6 +83,8 @@ def link_kprobe_multi(
     sessions 6.12)."""
     count = len(symbols) or len(addresses)
     names = [symbol.encode() + b"\0" for symbol in symbols]
+    from array import array
+
     pointers, places, values = array("Q", [address(n) for n in names]), array("Q", addresses), array("Q", cookies)
     rest = struct.pack("<IIQQQ", MULTI_RETURN if returns else 0, count, _at(pointers), _at(places), _at(values))
     kind = AttachType.TRACE_KPROBE_SESSION if session else AttachType.TRACE_KPROBE_MULTI
@@ -101,6 +106,8 @@ def link_uprobe_multi(
     6.13). Offsets are positions in the file, in bytes; `ref_ctr_offsets` those of USDT semaphores (0 for none). `pid`
     restricts it to one process."""
     name = os.fsencode(path) + b"\0"
+    from array import array
+
     places, counters, values = array("Q", offsets), array("Q", ref_ctr_offsets), array("Q", cookies)
     rest = struct.pack(
         "<QQQQIIIxxxx", address(name), _at(places), _at(counters), _at(values), len(places),
@@ -161,7 +168,7 @@ def _info(fd: int, info: bytearray) -> bytearray:
 
 
 def _name(field: bytes | bytearray) -> str:
-    return bytes(field).partition(b"\0")[0].decode("ascii", "replace")
+    return bytes(field).partition(b"\0")[0].decode("utf-8", "replace")
 
 
 @frozen
@@ -198,6 +205,8 @@ def prog_info(fd: int) -> ProgInfo:
     """What the kernel says about a program (struct bpf_prog_info)."""
     first = _PROG_INFO.unpack(_info(fd, bytearray(_PROG_INFO.size)))
     maps, size, functions = first[9], first[21], first[23]
+    from array import array
+
     map_ids, info = array("I", bytes(4 * maps)), bytearray(functions * size)
     ask = bytearray(_PROG_INFO.size)
     struct.pack_into("<IQ", ask, _NR_MAP_IDS, maps, _at(map_ids))
@@ -256,6 +265,8 @@ def btf_info(fd: int) -> tuple[int, str, bool, bytes]:
     first = _info(fd, bytearray(struct.pack("<QIIQII", 0, 0, 0, 0, 0, 0)))
     size, id_, length = struct.unpack_from("<II", first, 8) + struct.unpack_from("<I", first, 24)
     data, name = bytearray(size), bytearray(length + 1)
-    ask = bytearray(struct.pack("<QIIQII", address_of_buffer(data), size, 0, address_of_buffer(name), length + 1, 0))
+    # Programs' types have no name. To ask for one is an error before Linux 5.11, which names none.
+    wanted = (address_of_buffer(name), len(name)) if length else (0, 0)
+    ask = bytearray(struct.pack("<QIIQII", address_of_buffer(data), size, 0, *wanted, 0))
     _info(fd, ask)
     return id_, _name(bytes(name)), bool(struct.unpack_from("<I", ask, 28)[0]), bytes(data)

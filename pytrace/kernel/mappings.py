@@ -15,6 +15,7 @@ import struct
 from functools import cache
 from typing import NamedTuple
 
+from pytrace.kernel.archives import stored_at
 from pytrace.kernel.elf import Elf, ElfError
 
 __all__ = ["VDSO", "Mapping", "elf_of", "mappings", "open_elf_in_root", "open_mapped", "open_under", "root_of", "vdso"]
@@ -81,15 +82,17 @@ def _open_in_root(pid: int, path: str) -> int:
         os.close(root)
 
 
-def _elf(fd: int, path: str) -> Elf | None:
-    """The ELF file of a descriptor, which is closed, under the name `path`."""
+def _elf(fd: int, path: str, offset: int = 0) -> Elf | None:
+    """The ELF file of a descriptor, which is closed, under the name `path`; of an archive, the member at `offset`."""
+    opened = f"/proc/self/fd/{fd}"
     try:
-        elf = Elf(f"/proc/self/fd/{fd}")
+        member = stored_at(opened, offset) if offset else None
+        elf = Elf(opened) if member is None else Elf(opened, member.start, member.size)
     except (OSError, ElfError, ValueError):
         return None
     finally:
         os.close(fd)
-    elf.path = path
+    elf.path = path if member is None else f"{path}!/{member.name}"
     return elf
 
 
@@ -102,8 +105,8 @@ def open_elf_in_root(pid: int, path: str) -> Elf | None:
 
 
 def open_mapped(pid: int, mapping: Mapping) -> Elf | None:
-    """A mapped ELF file, also one that was deleted, or that is seen by the process only. Its `path` is the one in the
-    process's own view."""
+    """A mapped ELF file, also one that was deleted, or that is seen by the process only, or that is part of an archive.
+    Its `path` is the one in the process's own view."""
     path = mapping.path.removesuffix(" (deleted)")
     try:
         fd = os.open(f"/proc/{pid}/map_files/{mapping.start:x}-{mapping.end:x}", _QUIET)
@@ -117,7 +120,7 @@ def open_mapped(pid: int, mapping: Mapping) -> Elf | None:
         if os.fstat(fd).st_ino != mapping.inode:
             os.close(fd)
             return None
-    return _elf(fd, path)
+    return _elf(fd, path, mapping.offset)
 
 
 @cache

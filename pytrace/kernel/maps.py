@@ -28,7 +28,7 @@ _UNSUPPORTED = (errno.EINVAL, errno.EOPNOTSUPP, ENOTSUPP)
 
 def _cpu_list(path: str) -> list[int]:
     cpus: list[int] = []
-    with open(path, encoding="ascii") as file:
+    with open(path, encoding="utf-8") as file:
         for part in file.read().strip().split(","):
             first, _, last = part.partition("-")
             if first:
@@ -84,7 +84,7 @@ def map_create(
 def object_name(name: str) -> bytes:
     """A name as the kernel takes it: at most 15 characters out of [A-Za-z0-9_.] (kernel/bpf/syscall.c)."""
     cleaned = "".join(c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in name[:15])
-    return cleaned.encode("ascii")
+    return cleaned.encode()
 
 
 def _element(fd: int, key: int, value: int, flags: int = 0) -> bytearray:

@@ -81,14 +81,24 @@ class _File:
         self._functions: _Functions | None = None
 
     def at(self, offset: int) -> tuple[ElfSymbol, int] | None:
-        """The function at a position of the file, and how far behind its start that is."""
-        address = self.elf.address_of(offset)
+        """The function at a position of the file, and how far behind its start that is. In an archive positions are
+        those of the archive."""
+        address = self.elf.address_of(offset - self.elf.start)
         if address is None:
             return None
         if self._functions is None:
             self._functions = _Functions(all_functions(self.elf, self._pid))
         found = self._functions.at(address)
         return (found, address - found.address) if found is not None else None
+
+
+def _covering(files: Iterable[_File], offset: int) -> _File | None:
+    """The one of the files in an archive that holds a position of it. A file of its own holds all of itself."""
+    for file in files:
+        start = file.elf.start
+        if not start or start <= offset < start + len(file.elf.contents):
+            return file
+    return None
 
 
 @cache
@@ -163,7 +173,8 @@ class ProcessSymbols:
         self.pid = pid
         self._mappings: list[Mapping] = []
         self._starts: list[int] = []
-        self._files: dict[tuple[str, int, int], _File | None] = {}
+        self._files: dict[tuple[str, int, int], list[_File]] = {}
+        self._tried: set[tuple[str, int, int, int]] = set()
         self._compiled = _Compiled(pid)
         self._read = 0.0
         self.update()
@@ -175,9 +186,18 @@ class ProcessSymbols:
         if found and found != self._mappings:
             self._mappings, self._starts = found, [mapping.start for mapping in found]
             for mapping in found:
-                if mapping.inode and mapping[3:] not in self._files:
-                    elf = open_mapped(self.pid, mapping)
-                    self._files[mapping[3:]] = _File(elf, self.pid) if elf is not None else None
+                if mapping.inode:
+                    self._open(mapping)
+
+    def _open(self, mapping: Mapping) -> None:
+        """Takes in the file of a mapping, if it is a new one, or another part of an archive."""
+        files, tried = self._files.setdefault(mapping[3:], []), (*mapping[3:], mapping.offset)
+        if tried in self._tried or (files and not files[0].elf.start) or _covering(files, mapping.offset):
+            return
+        self._tried.add(tried)
+        elf = open_mapped(self.pid, mapping)
+        if elf is not None:
+            files.append(_File(elf, self.pid))
 
     def resolve(self, address: int, *, demangle: bool = True) -> Resolved | None:
         """The symbol that contains an address, or at least the mapped file; None for an address that is not mapped."""
@@ -188,18 +208,20 @@ class ProcessSymbols:
             return None
         mapping = self._mappings[n]
         offset = address - mapping.start + mapping.offset
-        file = _vdso_file() if mapping.path == VDSO else self._files.get(mapping[3:])
+        file = _vdso_file() if mapping.path == VDSO else _covering(self._files.get(mapping[3:], ()), mapping.offset)
         found = file.at(offset) if file is not None else None
         if found is None and file is None and (compiled := self._compiled.at(address)) is not None:
             found = compiled, address - compiled.address
         if found is None:
             return Resolved(None, offset, mapping.path) if mapping.path else None
         symbol, distance = found
-        return Resolved((_readable(symbol.name) if demangle else "") or symbol.name, distance, mapping.path)
+        module = file.elf.path if file is not None and file.elf.start else mapping.path
+        return Resolved((_readable(symbol.name) if demangle else "") or symbol.name, distance, module)
 
     def close(self) -> None:
         """Forget everything."""
         self._mappings, self._starts, self._files = [], [], {}
+        self._tried.clear()
         self._compiled.close()
 
 

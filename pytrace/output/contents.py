@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from struct import unpack
 
@@ -25,13 +25,15 @@ __all__ = ["Contents", "Entries", "aggregation_of", "histogram_rows", "is_plain"
 class Contents:
     """What a map held. `key` is None for a scalar map, whose only item, if any, has an empty key.
 
-    Keys are bytes as stored; values are decoded, those of an aggregation as its `fold` gives them.
+    Keys are bytes as stored; values are decoded, those of an aggregation as its `fold` gives them. Large maps may have
+    `lines`, which gives pieces of their text in order; with an argument above 0 only so many of the last lines.
     """
 
     name: str
     key: Type | None
     value: Type
     items: Sequence[tuple[bytes, Any]]
+    lines: Callable[[int], Iterator[bytes]] | None = None
 
 
 def aggregation_of(type_: Aggregate) -> Aggregation:

@@ -35,7 +35,11 @@ class TextPrinter(Printer):
         return lambda value: write(show(value) + b"\n")
 
     def map(self, contents: Contents, top: int = 0, div: int = 1) -> None:
-        self.output.write(self.maps.render(contents, top, div))
+        if contents.lines is not None and div == 1:
+            for piece in contents.lines(top):
+                self.output.write(piece)
+        else:
+            self.output.write(self.maps.render(contents, top, div))
 
     def attached(self, count: int) -> None:
         self.messages.write(b"Attached %d probe%s\n" % (count, b"" if count == 1 else b"s"))

@@ -15,8 +15,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 
+from pytrace.once import imported
 from pytrace.probes.patterns import matcher
 from pytrace.probes.provider import Provider
 
@@ -38,7 +38,7 @@ class _Providers(Mapping[str, Provider]):
     def __getitem__(self, name: str) -> Provider:
         provider = self._loaded.get(name)
         if provider is None:
-            module = import_module(f"pytrace.probes.{_FILES[name]}")
+            module = imported(f"pytrace.probes.{_FILES[name]}")
             self._loaded.update({each.name: each for each in module.PROVIDERS})
             provider = self._loaded[name]
         return provider

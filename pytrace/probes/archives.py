@@ -10,14 +10,13 @@ import mmap
 from functools import lru_cache
 
 from pytrace.frozen import frozen
+from pytrace.kernel.archives import DAMAGE, content_start, is_stored
 from pytrace.probes.binaries import FileState, native
 from pytrace.problem import Problem
 
 __all__ = ["ArchiveError", "Member", "is_member", "member"]
 
 _SEPARATOR = "!/"
-_STORED, _ENCRYPTED = 0, 1
-_LOCAL, _LOCAL_SIZE = b"PK\x03\x04", 30
 
 
 class ArchiveError(Problem, ValueError):
@@ -46,29 +45,26 @@ def member(path: str) -> Member:
 
 @lru_cache(maxsize=16)
 def _find(archive: str, state: FileState, name: str) -> Member:
+    import struct
     import zipfile
 
     try:
         with zipfile.ZipFile(archive) as file:
             found = file.getinfo(name)
-        if found.flag_bits & _ENCRYPTED or found.compress_type != _STORED:
+        if not is_stored(found):
             raise ArchiveError(
                 f"'{name}' is compressed or encrypted in {archive}: only what is stored as it is can be mapped"
             )
         with open(archive, "rb") as raw:
-            raw.seek(found.header_offset)
-            header = raw.read(_LOCAL_SIZE)
+            start = content_start(raw, found)
     except KeyError:
         raise ArchiveError(f"{archive} has no member '{name}'") from None
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, struct.error, *DAMAGE) as error:
         if isinstance(error, ArchiveError):
             raise
         raise ArchiveError(f"{archive} is not a zip archive, or damaged: {error}") from error
-    if len(header) < _LOCAL_SIZE or header[:4] != _LOCAL:
+    if start is None:
         raise ArchiveError(f"{archive} is damaged: '{name}' is not where its directory says")
-    # The name and the extra field of the member's own header; those of the directory may differ.
-    lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
-    start = found.header_offset + _LOCAL_SIZE + lengths
     if start % mmap.PAGESIZE:
         raise ArchiveError(
             f"'{name}' does not start at a page of {archive}: it cannot be mapped from there (zipalign -p)"

@@ -51,6 +51,7 @@ class Self(_Run):
 
     name = "self"
     listed = "named"
+    listed_parts = 2
     SIGNALS: ClassVar[tuple[str, ...]] = ("SIGUSR1",)
 
     def parse(self, spec: Spec, diagnostics: Diagnostics) -> Spec | None:

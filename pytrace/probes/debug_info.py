@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from io import BytesIO
 
 from pytrace.hints import TYPE_CHECKING, Any
 from pytrace.probes.binaries import FileState
@@ -45,14 +46,15 @@ class NoPlace(LookupError):
     """A source line has no address; the message is for the user."""
 
 
-def debug_info(path: str, folders: tuple[str, ...] = ()) -> DebugInfo | None:
+def debug_info(path: str, folders: tuple[str, ...] = (), start: int = 0, size: int = 0) -> DebugInfo | None:
     """The debug information of a file, from itself or from a separate file; None if there is none.
 
-    `folders` are searched before `.debug` next to the file and the system's own.
+    `folders` are searched before `.debug` next to the file and the system's own. Of an archive the file is the member
+    of `size` bytes from `start` on.
     """
-    for candidate in (path, *_separate_files(path, folders)):
+    for candidate in ((path, start, size), *((each, 0, 0) for each in _separate_files(path, folders, start, size))):
         try:
-            info = _read(candidate, FileState.of(candidate))
+            info = _read(candidate[0], FileState.of(candidate[0]), *candidate[1:])
         except OSError:
             continue
         if info is not None:
@@ -61,25 +63,31 @@ def debug_info(path: str, folders: tuple[str, ...] = ()) -> DebugInfo | None:
 
 
 @lru_cache(maxsize=8)
-def _read(path: str, state: FileState) -> DebugInfo | None:
+def _read(path: str, state: FileState, start: int, size: int) -> DebugInfo | None:
     from elftools.elf.elffile import ELFFile
 
     try:
         with careful(path):
             # The file stays open: sections are read when they are needed.
-            file = ELFFile(open(path, "rb"))  # noqa: SIM115
+            file = ELFFile(_part(path, start, size) if size else open(path, "rb"))  # noqa: SIM115
             return DebugInfo(file.get_dwarf_info()) if file.has_dwarf_info(strict=True) else None
     except Damaged:
         return None
 
 
-def _separate_files(path: str, folders: tuple[str, ...]) -> Iterator[str]:
+def _part(path: str, start: int, size: int) -> BytesIO:
+    with open(path, "rb") as file:
+        file.seek(start)
+        return BytesIO(file.read(size))
+
+
+def _separate_files(path: str, folders: tuple[str, ...], start: int, size: int) -> Iterator[str]:
     """Where separate debug information may be: by build id, then by the name that the file gives (GDB manual, Separate
     Debug Files)."""
     from pytrace.kernel.elf import Elf, ElfError
 
     try:
-        elf = Elf(path)
+        elf = Elf(path, start, size)
     except (OSError, ElfError):
         return
     real = os.path.dirname(os.path.realpath(path))

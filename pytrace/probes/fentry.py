@@ -39,6 +39,7 @@ class Fentry(Provider):
     expected_attach_type = "trace_fentry"
     attach_pass = 2
     listed = "kernel"
+    listed_parts = 3
     returns: ClassVar[bool] = False
 
     def parse(self, spec: Spec, diagnostics: Diagnostics) -> Spec | None:
@@ -149,6 +150,8 @@ class Fentry(Provider):
             wanted = int(number) if number.isdigit() else 0
             for program, function in host.kernel.bpf_functions(wanted, name):
                 yield f"{self.name}:{_BPF}:{program}:{function}", []
+            return
+        if len(parts) > 2:
             return
         module, name = ("*", "*", *parts)[-2:]
         prefix = f"{self.name}:"

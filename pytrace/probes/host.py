@@ -33,6 +33,7 @@ class MachineHost:
         self.no_features = options.no_features
         self.traceable_functions = options.traceable_functions
         self.debug_folders = options.debug_folders
+        self.undescribed: dict[str, None] = {}
 
     def configured(self, config: Config) -> MachineHost:
         """The same machine, as far as it is known already, under another configuration."""

@@ -181,7 +181,8 @@ class KernelBtf:
         for n, each in enumerate(btf.parameters(prototype)[skip:]):
             type_ = convert(btf, each.type, Space.KERNEL)
             size = max(8, (size_of(type_) + 7) // 8 * 8)
-            fields.append(_field(_name(each, n), type_, slot * 8, size))
+            copied = _not_loaded(btf, each.type)
+            fields.append(_field(_name(each, n), type_, slot * 8, size, copied))
             slot += size // 8
         result = None
         returns = convert(btf, prototype.value, Space.KERNEL) if prototype.value else VOID
@@ -286,10 +287,25 @@ def _name(parameter: Parameter, number: int) -> str:
     return parameter.name or f"arg{number}"
 
 
-def _field(name: str, type_: Type, offset: int, size: int) -> ContextField:
+def _not_loaded(btf: Btf, type_: int) -> bool:
+    """Whether the verifier refuses to load an argument of a type: a pointer of which it makes nothing (`btf_ctx_access`
+    in kernel/bpf/btf.c)."""
+    from pytrace.kernel import features
+    from pytrace.kernel.btf import Kind
+
+    pointer = btf.resolve(type_)
+    if pointer.kind != Kind.PTR:
+        return False
+    pointee = btf.resolve(pointer.value).kind
+    if pointee == Kind.INT:
+        return not features.int_pointers()
+    return pointee not in (Kind.VOID, Kind.STRUCT, Kind.UNION)
+
+
+def _field(name: str, type_: Type, offset: int, size: int, copied: bool = False) -> ContextField:
     trusted = isinstance(type_, Pointer) and type_.space is Space.KERNEL and isinstance(type_.pointee, Struct)
     space = type_.space if isinstance(type_, Pointer) and type_.space is Space.USER else Space.KERNEL
-    return ContextField(name, type_, offset, size, space, trusted=trusted)
+    return ContextField(name, type_, offset, size, space, trusted=trusted, copied=copied)
 
 
 def program_functions(program: int) -> dict[str, int]:

@@ -62,9 +62,23 @@ class KernelFunctions:
         return module == "vmlinux" or module in loaded_modules()
 
     def is_traceable(self, module: str, function: str) -> bool:
-        """Whether a function can be traced; in any module if `module` is empty."""
-        modules = self._table.modules.get(function, ())
+        """Whether a function can be traced; in any module if `module` is empty. ftrace lists one name of a function
+        that has several, such as those that serve system calls without arguments."""
+        modules = self._table.modules.get(function) or self._modules_of_alias(function)
         return module in modules if module else bool(modules)
+
+    def _modules_of_alias(self, function: str) -> tuple[str, ...]:
+        from pytrace.kernel import kallsyms
+        from pytrace.kernel.functions import is_refused
+
+        if self._file is not None or is_refused(function):
+            return ()
+        return tuple({
+            module
+            for symbol in kallsyms.lookup(function) if symbol.kind in "tT"
+            for alias in kallsyms.at(symbol.address)
+            for module in self._table.modules.get(alias.name, ()) if module == (alias.module or "vmlinux")
+        })  # fmt: skip
 
     def _functions(self, pattern: str) -> list[str]:
         table = self._table.modules

@@ -58,6 +58,7 @@ class Kprobe(Provider):
     prog_type = "kprobe"
     attach_pass = 2
     listed = "kernel"
+    listed_parts = 2
     returns: ClassVar[bool] = False
 
     def parse(self, spec: Spec, diagnostics: Diagnostics) -> Spec | None:

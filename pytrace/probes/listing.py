@@ -56,33 +56,25 @@ def _split(patterns: str) -> list[str]:
 def _probes(pattern: str, host: Host, verbose: bool) -> Iterator[tuple[str, list[str]]]:
     from pytrace.semantics.attach_points import WordError, split_word
 
+    if pattern == "*":
+        for provider in _listed(user=host.pid is not None):
+            yield from provider.listing(None, host, verbose)
+        return
     try:
         first, *parts = split_word(pattern, None)
     except WordError:
         return
     user = host.pid is not None or (bool(parts) and parts[0] != "" and os.path.exists(parts[0]))
-    if not parts:
+    if parts:
+        providers = _named(first, user)
+        # An empty last part is one still to be written.
+        parts[-1] = parts[-1] or "*"
+    else:
         # One word is looked for in what every provider lists.
-        for provider in _listed(user=False):
-            yield from _matching(provider, pattern, host, verbose)
-        return
-    for provider in _named(first, user):
-        yield from provider.listing(_spec(provider, pattern, parts), host, verbose)
-
-
-def _matching(provider: Provider, pattern: str, host: Host, verbose: bool) -> Iterator[tuple[str, list[str]]]:
-    if pattern == "*":
-        yield from provider.listing(None, host, verbose)
-        return
-    matches = matcher(pattern)
-    # The arguments are only asked for where the name matches.
-    for name, _ in provider.listing(None, host, False):
-        if matches(name):
-            if not verbose:
-                yield name, []
-                continue
-            _, *parts = name.split(":")
-            yield from provider.listing(_spec(provider, name, [part for part in parts if part]), host, True)
+        providers, parts = _listed(user=host.pid is not None), [first]
+    for provider in providers:
+        if len(parts) <= provider.listed_parts:
+            yield from provider.listing(_spec(provider, pattern, parts), host, verbose)
 
 
 def _spec(provider: Provider, text: str, parts: list[str]) -> Spec:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+
+from pytrace.once import cache
 
 __all__ = ["has_wildcard", "literal_prefix", "matcher"]
 
@@ -18,7 +19,7 @@ def literal_prefix(pattern: str) -> str:
     return pattern.partition("*")[0]
 
 
-@lru_cache(maxsize=64)
+@cache
 def matcher(pattern: str) -> Callable[[str], object]:
     """A predicate for whole texts."""
     if "*" not in pattern:

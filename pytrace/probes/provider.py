@@ -86,11 +86,12 @@ class ContextField:
 
     `data_loc`: the 4 bytes at `offset` locate the data within the record; the value is its address. With `rel_loc` they
     count from behind themselves. `trusted`: the value is a pointer through which the verifier allows direct loads.
+    `copied`: the verifier refuses to load the value, so it is read as other memory is.
 
     Arguments of user-space static probes are not always in the context: with `displacement` the 8 bytes at `offset`,
     plus `displacement`, plus `scale` times the 8 bytes at `index` (if that is not None) are a user address at which
     `size` bytes are read; with `constant` the value is that number. `stored` is what is read there, to be converted to
-    `type`; None if they are the same.
+    `type`; None if they are the same. `error` says why the value cannot be read.
     """
 
     name: str
@@ -101,11 +102,13 @@ class ContextField:
     data_loc: bool = False
     rel_loc: bool = False
     trusted: bool = False
+    copied: bool = False
     stored: Type | None = None
     displacement: int | None = None
     index: int | None = None
     scale: int = 1
     constant: int | None = None
+    error: str = ""
 
 
 @frozen
@@ -129,7 +132,6 @@ class ProbeContext:
     args_printable: bool = False
     refused: frozenset[str] = frozenset()
     arguments: tuple[ContextField, ...] = ()
-    arguments_error: str = ""
     retval: ContextField | None = None
     retval_error: str = ""
     registers: int | None = None
@@ -160,6 +162,8 @@ class Host(Protocol):
     no_features: frozenset[str]
     traceable_functions: str | None
     debug_folders: tuple[str, ...]
+    undescribed: dict[str, None]
+    """Files whose functions were to be listed with their parameters, and that have no debug information."""
 
     @property
     def types(self) -> TypeTable:
@@ -227,6 +231,8 @@ class Provider(ABC):
     """Whether a spec must be the only one of its probe."""
     listed: ClassVar[str] = ""
     """"kernel" or "user" if `-l` without a provider shows it; "named" if only when named."""
+    listed_parts: ClassVar[int] = 1
+    """The most parts behind the provider that a pattern of `-l` can have: one with more matches nothing."""
 
     @property
     def probetype(self) -> str:

@@ -33,6 +33,7 @@ class RawTracepoint(Provider):
     prog_type = "tracing"
     expected_attach_type = "trace_raw_tp"
     listed = "kernel"
+    listed_parts = 2
 
     def parse(self, spec: Spec, diagnostics: Diagnostics) -> Spec | None:
         if len(spec.parts) not in (1, 2):
@@ -69,7 +70,8 @@ class RawTracepoint(Provider):
             args_name=f"{target.name}_args",
             # Every argument takes one slot, whatever its type.
             arguments=tuple(
-                ContextField(f"arg{n}", U64, field.offset, 8, Space.KERNEL) for n, field in enumerate(fields)
+                ContextField(f"arg{n}", U64, field.offset, 8, Space.KERNEL, copied=field.copied)
+                for n, field in enumerate(fields)
             ),
         )
 

@@ -110,6 +110,7 @@ class Tracepoint(Provider):
     name = "tracepoint"
     prog_type = "tracepoint"
     listed = "kernel"
+    listed_parts = 2
 
     def parse(self, spec: Spec, diagnostics: Diagnostics) -> Spec | None:
         parts = spec.parts

@@ -15,7 +15,7 @@ from functools import partial
 from pytrace.diagnostics import Diagnostics
 from pytrace.hints import ClassVar
 from pytrace.probes import user_places
-from pytrace.probes.archives import ArchiveError, is_member, member
+from pytrace.probes.archives import is_member
 from pytrace.probes.binaries import find_binaries, native
 from pytrace.probes.kprobe import read_function
 from pytrace.probes.multi import attach_together
@@ -45,7 +45,6 @@ def user_context(
     provider: Provider,
     *,
     arguments: tuple[ContextField, ...] = (),
-    arguments_error: str = "",
     retval: bool = False,
     func: str = "user",
 ) -> ProbeContext:
@@ -53,8 +52,7 @@ def user_context(
     regs = Pointer(Struct("pt_regs", pt_regs_size(), 8, "struct", "vmlinux"), Space.KERNEL)
     return ProbeContext(
         provider.probetype, provider.prog_type, Space.USER, registers=0, ctx=regs, func=func,
-        arguments=arguments, arguments_error=arguments_error,
-        retval=return_field(Space.USER) if retval else None,
+        arguments=arguments, retval=return_field(Space.USER) if retval else None,
     )
 
 
@@ -66,6 +64,12 @@ def file_of(target: Target) -> str:
 def place_of(target: Target) -> int:
     """Where in that file it is."""
     return target.number("start") + target.number("place")
+
+
+def counter_of(target: Target) -> int:
+    """Where in that file the counter is that turns the probe on; 0 if it has none."""
+    counter = target.number("semaphore")
+    return target.number("start") + counter if counter else 0
 
 
 def attach_user(
@@ -87,7 +91,7 @@ def attach_user(
         failed(error)
 
     def link(path: str, some: Targets) -> int:
-        semaphores = [target.number("semaphore") for target, _ in some]
+        semaphores = [counter_of(target) for target, _ in some]
         return link_uprobe_multi(
             prog_fd, native(path), [place_of(target) for target, _ in some],
             cookies=[cookie for _, cookie in some], ref_ctr_offsets=semaphores if any(semaphores) else (),
@@ -119,7 +123,7 @@ def _attach_single(prog_fd: int, target: Target, cookie: int, pid: int | None, r
     try:
         event = perf.uprobe_event(
             native(file_of(target)), place_of(target), returns=returns,
-            ref_ctr_offset=target.number("semaphore"), pid=-1 if pid is None else pid,
+            ref_ctr_offset=counter_of(target), pid=-1 if pid is None else pid,
         )
         return Attachment(int(not target.number("copy")), attach_event(prog_fd, event, cookie))
     except OSError as error:
@@ -132,6 +136,7 @@ class Uprobe(Provider):
     filtered_by_pid = True
     attach_pass = 2
     listed = "user"
+    listed_parts = 3
     returns: ClassVar[bool] = False
 
     # --- spelling -------------------------------------------------------------------------------------------------
@@ -200,7 +205,7 @@ class Uprobe(Provider):
                 return []
             target = f"/proc/{host.pid}/exe"
         if is_member(target):
-            return self._check_member(spec, target, diagnostics)
+            return user_places.check_member(self, spec, target, diagnostics)
         binaries = find_binaries(target, host.pid, unsafe=host.unsafe)
         if not binaries and not has_wildcard(target):
             diagnostics.error(
@@ -214,25 +219,6 @@ class Uprobe(Provider):
             )
         values: dict[str, str | int] = dict(spec.data)
         return [spec.with_data(**values | {"path": binary.path, "several": int("*" in target)}) for binary in binaries]
-
-    def _check_member(self, spec: Spec, target: str, diagnostics: Diagnostics) -> list[Spec]:
-        """The file is a member of an archive, whose name may not be a pattern."""
-        reason = "patterns are not possible for archives"
-        if not has_wildcard(target):
-            try:
-                member(target)
-                if user_places.open_elf(target) is not None:
-                    values: dict[str, str | int] = dict(spec.data)
-                    return [spec.with_data(**values | {"path": target, "several": 0})]
-                reason = "it is not an ELF file"
-            except OSError as error:
-                reason = error.strerror or str(error)
-            except ArchiveError as error:
-                reason = str(error)
-        diagnostics.error(
-            spec.span, f"{self.name} target file '{target}' does not exist or is not executable", hints=[reason]
-        )
-        return []
 
     def expand(self, spec: Spec, host: Host, diagnostics: Diagnostics) -> list[Target]:
         return user_places.targets(self, spec, host, diagnostics)
@@ -271,6 +257,9 @@ class Uretprobe(Uprobe):
     name = "uretprobe"
     listed = "named"
     returns = True
+
+    def argument_lines(self, target: Target, host: Host) -> list[str]:
+        return []
 
 
 PROVIDERS: tuple[Provider, ...] = (Uprobe(), Uretprobe())

@@ -12,12 +12,12 @@ from functools import lru_cache
 
 from pytrace.diagnostics import Diagnostics
 from pytrace.hints import TYPE_CHECKING
-from pytrace.probes.binaries import FileState, find_binaries, native, shown
+from pytrace.probes.archives import is_member
+from pytrace.probes.binaries import Binary, find_binaries, shown
 from pytrace.probes.patterns import has_wildcard, matcher
 from pytrace.probes.provider import (
     AttachError,
     Attachment,
-    ContextField,
     Host,
     Loading,
     ProbeContext,
@@ -26,29 +26,36 @@ from pytrace.probes.provider import (
     Target,
     Targets,
 )
-from pytrace.probes.uprobe import attach_user, user_context
+from pytrace.probes.uprobe import attach_user, file_of, user_context
 from pytrace.probes.usdt_arguments import argument_fields
+from pytrace.probes.user_places import check_member, files, in_archive, open_elf
 
 if TYPE_CHECKING:
-    from pytrace.kernel.usdt import UsdtProbe
+    from pytrace.kernel.elf import Elf
+    from pytrace.kernel.usdt import UsdtLocation, UsdtProbe
+
 
 @lru_cache(maxsize=16)
-def _probes(path: str, state: FileState) -> list[UsdtProbe]:
-    from pytrace.kernel.elf import ElfError
+def _probes(elf: Elf) -> list[UsdtProbe]:
     from pytrace.kernel.usdt import usdt_probes
 
-    try:
-        return usdt_probes(path)
-    except (OSError, ElfError):
-        return []
+    return usdt_probes(elf)
 
 
 def probes_of(path: str) -> list[UsdtProbe]:
     """The probes of a file, by namespace and name; empty if it has none or cannot be read."""
-    try:
-        return _probes(native(path), FileState.of(native(path)))
-    except OSError:
-        return []
+    elf = open_elf(path)
+    return _probes(elf) if elf is not None else []
+
+
+@lru_cache(maxsize=16)
+def _places(elf: Elf) -> dict[tuple[str, str, int], UsdtLocation]:
+    """The places of all probes of a file, by namespace, name and position in the file."""
+    return {
+        (shown(probe.provider), shown(probe.name), place.offset): place
+        for probe in _probes(elf)
+        for place in probe.locations
+    }
 
 
 class Usdt(Provider):
@@ -57,6 +64,7 @@ class Usdt(Provider):
     filtered_by_pid = True
     attach_pass = 2
     listed = "user"
+    listed_parts = 3
 
     def parse(self, spec: Spec, diagnostics: Diagnostics) -> Spec | None:
         if len(spec.parts) not in (1, 2, 3):
@@ -80,6 +88,8 @@ class Usdt(Provider):
                 "usdt probe must specify at least path or pid to probe. To target all paths/pids set the path to '*'.",
             )
             return []
+        if is_member(target):
+            return check_member(self, spec, target, diagnostics)
         binaries = find_binaries(target or "*", host.pid, unsafe=host.unsafe)
         if not binaries and not has_wildcard(target or "*"):
             diagnostics.error(spec.span, f"usdt target file '{target}' does not exist or is not executable")
@@ -103,24 +113,21 @@ class Usdt(Provider):
             full = f"usdt:{path}:{shown(probe.provider)}:{shown(probe.name)}"
             # The compiler may have copied a probe to several places, which are still one probe.
             for copy, place in enumerate(probe.locations):
-                data = (
+                data: tuple[tuple[str, str | int], ...] = (
                     ("path", path), ("namespace", shown(probe.provider)), ("name", shown(probe.name)),
                     ("place", place.offset), ("semaphore", place.semaphore), ("copy", copy), ("multi", multi),
+                    *in_archive(path).items(),
                 )
                 found.append(Target(self.name, full, data, label))
         return found
 
     def context(self, target: Target, host: Host) -> ProbeContext:
-        path, namespace, name = target.text("path"), target.text("namespace"), target.text("name")
-        fields = argument_fields(path, namespace, name, target.number("place"))
-        readable: list[ContextField] = []
-        error = ""
-        for n, field in enumerate(fields):
-            if field is None:
-                error = f"arg{n} of {target.name} cannot be read: its place is not a general register or memory"
-                break
-            readable.append(field)
-        return user_context(self, arguments=tuple(readable), arguments_error=error, func="")
+        elf = open_elf(target.text("path"))
+        key = target.text("namespace"), target.text("name"), target.number("place")
+        place = _places(elf).get(key) if elf is not None else None
+        # Without the place, the file was replaced since; attaching will say so.
+        arguments = argument_fields(elf, place) if elf is not None and place is not None else ()
+        return user_context(self, arguments=arguments, func="")
 
     def loading(self, target: Target) -> Loading:
         return Loading(self.prog_type, "trace_uprobe_multi" if target.number("multi") else "")
@@ -131,16 +138,15 @@ class Usdt(Provider):
         return attach_user(prog_fd, targets, pid, False, failed)
 
     def files(self, target: Target) -> tuple[str, ...]:
-        return (native(target.text("path")),)
+        return files(file_of(target))
 
     def listing(self, pattern: Spec | None, host: Host, verbose: bool) -> Iterator[tuple[str, list[str]]]:
-        parts = pattern.parts if pattern is not None else ()
+        parts = pattern.parts if pattern is not None else ("*",)
         if len(parts) < 2:
-            parts = (("*", *parts) if host.pid is not None else (*parts, "*")) if parts else ()
-        if not parts:
-            return
+            parts = ("*", *parts) if host.pid is not None else (*parts, "*")
         namespace = parts[1] if len(parts) > 2 else "*"
-        for binary in find_binaries(parts[0], host.pid):
+        found = [Binary(parts[0])] if is_member(parts[0]) else find_binaries(parts[0], host.pid)
+        for binary in found:
             targets = self._targets(binary.path, namespace, parts[-1], host, "")
             yield from ((name, []) for name in dict.fromkeys(target.name for target in targets))
 

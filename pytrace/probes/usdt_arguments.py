@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import os
 
+from pytrace.frozen import replace
 from pytrace.hints import TYPE_CHECKING
-from pytrace.probes.binaries import FileState, native
 from pytrace.probes.provider import ContextField
 from pytrace.probes.registers import registers
 from pytrace.semantics.types import U64, Int, Space
 
 if TYPE_CHECKING:
-    from pytrace.kernel.usdt import UsdtArgument
+    from pytrace.kernel.elf import Elf
+    from pytrace.kernel.operands import UsdtArgument
+    from pytrace.kernel.usdt import UsdtLocation
 
 __all__ = ["MOST", "argument_fields"]
 
@@ -20,49 +22,54 @@ MOST = 12
 _WORD = (1 << 64) - 1
 
 
-@lru_cache(maxsize=64)
-def _arguments(path: str, state: FileState, namespace: str, name: str) -> dict[int, tuple[UsdtArgument, ...]]:
-    """The arguments of a probe by the position of each of its places in the file."""
-    from pytrace.kernel.elf import ElfError
-    from pytrace.kernel.usdt import usdt_arguments, usdt_probes
+def argument_fields(elf: Elf, place: UsdtLocation) -> tuple[ContextField, ...]:
+    """The arguments at one place of a probe. Those that cannot be read, such as a floating-point register, say why;
+    those that the probe does not have read as 0."""
+    from pytrace.kernel.operands import read_arguments
 
-    found: dict[int, tuple[UsdtArgument, ...]] = {}
-    try:
-        for probe in usdt_probes(path):
-            if (probe.provider, probe.name) == (namespace, name):
-                for place, arguments in zip(probe.locations, usdt_arguments(path, probe), strict=True):
-                    found[place.offset] = arguments
-    except (OSError, ElfError):
-        # The file is not there any more, or was replaced; attaching will say so.
-        return {}
-    return found
+    found = [
+        _field(f"arg{n}", argument, elf, place)
+        for n, argument in enumerate(read_arguments(place.arguments, os.uname().machine))
+    ]
+    missing = [ContextField(f"arg{n}", U64, 0, 8, Space.USER, constant=0) for n in range(len(found), MOST)]
+    return (*found, *missing)
 
 
-def _field(name: str, argument: UsdtArgument) -> ContextField | None:
-    """Where an argument is; None if that cannot be told before the program runs."""
+def _field(name: str, argument: UsdtArgument, elf: Elf, place: UsdtLocation) -> ContextField:
     known = registers().names
+    nothing = ContextField(name, U64, 0, 8, Space.USER)
     if argument.constant is not None:
-        return ContextField(name, U64, 0, 8, Space.USER, constant=argument.constant & _WORD)
-    # An address that depends on where the file was loaded, or a vector register.
-    if argument.symbol or argument.register not in known or argument.size not in (1, 2, 4, 8):
-        return None
-    if argument.index_register and argument.index_register not in known:
-        return None
+        return replace(nothing, constant=argument.constant & _WORD)
+    base, index, scale, displacement = argument.register, argument.index_register, argument.scale, argument.displacement
+    stored = Int(argument.size, argument.signed)
+    if argument.symbol:
+        moved = _address(argument, elf, place)
+        if moved is None:
+            return replace(nothing, error=f"the symbol '{argument.symbol}' is not in the file")
+        base, displacement = base or "ip", moved
+    elif not base and index:  # x * s is x + x * (s - 1)
+        base, index, scale = index, index if scale > 1 else "", scale - 1
+    if argument.unknown or base not in known or (index and index not in known):
+        place_text = argument.unknown or base
+        return replace(nothing, error=f"'{place_text}' is not a general register, memory behind one, or a number")
     return ContextField(
-        name, U64, known[argument.register], argument.size, Space.USER, stored=Int(argument.size, argument.signed),
-        displacement=argument.displacement, index=known[argument.index_register] if argument.index_register else None,
-        scale=argument.scale,
+        name, U64, known[base] + argument.first, argument.size, Space.USER, stored=stored, displacement=displacement,
+        index=known[index] if index else None, scale=scale,
     )
 
 
-def argument_fields(path: str, namespace: str, name: str, place: int) -> tuple[ContextField | None, ...]:
-    """The arguments at one place of a probe. None for one that cannot be read, such as a floating-point register.
-    Those that the probe does not have read as 0."""
-    try:
-        state = FileState.of(native(path))
-    except OSError:
-        return ()
-    arguments = _arguments(native(path), state, namespace, name).get(place, ())
-    found = [_field(f"arg{n}", argument) for n, argument in enumerate(arguments)]
-    missing = [ContextField(f"arg{n}", U64, 0, 8, Space.USER, constant=0) for n in range(len(found), MOST)]
-    return (*found, *missing)
+def _address(argument: UsdtArgument, elf: Elf, place: UsdtLocation) -> int | None:
+    """What to add to the registers of an argument to get the address that its symbol stands for. In front of others
+    than the instruction's own address a symbol is an address of the file, which must then be fixed."""
+    from pytrace.kernel.debug_files import symbol
+
+    found = symbol(elf, argument.symbol)
+    if found is None:
+        return None
+    address = found.address + (argument.displacement or 0)
+    if argument.register in ("ip", "pc") and not argument.index_register:
+        return address - place.address
+    if elf.relocatable:
+        return None
+    # Without a base the instruction's own address stands for one.
+    return address if argument.register else address - place.address

@@ -45,6 +45,34 @@ def open_elf(path: str) -> Elf | None:
         return None
 
 
+def in_archive(path: str) -> dict[str, str | int]:
+    """What a target in a member of an archive is marked with: the archive, and where in it the member starts."""
+    if not is_member(path):
+        return {}
+    inside = member(path)
+    return {"archive": shown(inside.file), "start": inside.start}
+
+
+def check_member(provider: Provider, spec: Spec, target: str, diagnostics: Diagnostics) -> list[Spec]:
+    """The spec, if its file is a member of an archive that can be probed. Its name may not be a pattern."""
+    reason = "patterns are not possible for archives"
+    if not has_wildcard(target):
+        try:
+            member(target)
+            if open_elf(target) is not None:
+                values: dict[str, str | int] = dict(spec.data)
+                return [spec.with_data(**values | {"path": target, "several": 0})]
+            reason = "it is not an ELF file"
+        except OSError as error:
+            reason = error.strerror or str(error)
+        except ArchiveError as error:
+            reason = str(error)
+    diagnostics.error(
+        spec.span, f"{provider.name} target file '{target}' does not exist or is not executable", hints=[reason]
+    )
+    return []
+
+
 @lru_cache(maxsize=16)
 def _functions(elf: Elf) -> dict[str, ElfSymbol]:
     from pytrace.kernel.debug_files import all_functions
@@ -121,10 +149,7 @@ class _Maker:
     diagnostics: Diagnostics
 
     def target(self, path: str, name: str, place: int, error: str = "", **more: str | int) -> Target:
-        data: dict[str, str | int] = {"path": path, "place": place, **more}
-        if is_member(path):
-            inside = member(path)
-            data |= {"archive": shown(inside.file), "start": inside.start}
+        data: dict[str, str | int] = {"path": path, "place": place, **more, **in_archive(path)}
         if error:
             data["error"] = error
         if self.host.has_feature("uprobe_multi"):
@@ -190,17 +215,25 @@ class _Maker:
         return self.target(path, str(address), place or 0, error, address=address)
 
     def demangled(self, path: str, pattern: str) -> list[Target]:
-        """C++ functions by their demangled name, in the order of that; names that are not mangled stand for themselves.
-        Without parentheses in the pattern, parameters do not count."""
+        """Functions of C++ and Rust by their demangled name, in the order of that; names that are not mangled stand for
+        themselves. Without parentheses in the pattern parameters do not count, nor do Rust's generic arguments without
+        angle brackets."""
         from pytrace.kernel.demangle import demangle
+        from pytrace.kernel.rust_names import without_generics
 
         matches = matcher(pattern)
-        full = "(" in pattern
+        full, generic = "(" in pattern, "<" in pattern
         found = []
+
+        def counting(text: str, name: str) -> str:
+            """As much of a readable name as counts."""
+            if not name.startswith("_R"):
+                return text if full else text.partition("(")[0]
+            return text if generic else without_generics(text)
+
         for name, symbol in functions(path).items():
             text = demangle(name)
-            shown_name = text or name
-            if matches(shown_name if full else shown_name.partition("(")[0]) and ".part." not in name:
+            if matches(counting(text or name, name)) and ".part." not in name:
                 found.append((f'cpp:"{text}"' if text else f"cpp:{name}", name, symbol))
         return [
             self.symbol(path, name, symbol, checked=False, prefix="cpp:", listed=text)
@@ -209,11 +242,11 @@ class _Maker:
 
     def source_line(self) -> list[Target]:
         """The first instruction of a source line."""
-        from pytrace.probes.debug_info import Damaged, NoPlace, careful, debug_info
+        from pytrace.probes.debug_info import Damaged, NoPlace, careful
 
         spec = self.spec
         path = spec.string("path")
-        info = debug_info(native(path), self.host.debug_folders)
+        info = _debug_info(path, self.host)
         if info is None:
             message = f"No DWARF debug info found for '{path}', cannot attach by source code location."
             self.diagnostics.error(spec.span, message)
@@ -245,12 +278,19 @@ def in_instruction(path: str, symbol: ElfSymbol, offset: int) -> bool:
 # --- parameters ---------------------------------------------------------------------------------------------------
 
 
-def _function_entry(target: Target, host: Host) -> tuple[DebugInfo | None, DIE | None]:
-    """The debug information of a target's file, and its entry for the function that starts at the target."""
+def _debug_info(path: str, host: Host) -> DebugInfo | None:
     from pytrace.probes.debug_info import debug_info
 
+    if not is_member(path):
+        return debug_info(native(path), host.debug_folders)
+    inside = member(path)
+    return debug_info(inside.file, host.debug_folders, inside.start, inside.size)
+
+
+def _function_entry(target: Target, host: Host) -> tuple[DebugInfo | None, DIE | None]:
+    """The debug information of a target's file, and its entry for the function that starts at the target."""
     path = target.text("path")
-    info = debug_info(native(path), host.debug_folders)
+    info = _debug_info(path, host)
     elf = open_elf(path)
     address = elf.address_of(target.number("place")) if elf is not None else None
     return info, info.function(address) if info is not None and address is not None else None
@@ -284,6 +324,8 @@ def argument_lines(target: Target, host: Host) -> list[str]:
     try:
         with careful(target.text("path")):
             info, function = _function_entry(target, host)
+            if info is None:
+                host.undescribed[target.text("path")] = None
             if info is None or function is None:
                 return []
             return [f"{type_text(referenced(each))} {name_of(each)}" for each in info.parameters(function)]
@@ -298,11 +340,10 @@ def listing(
     provider: Provider, pattern: Spec | None, host: Host, verbose: bool
 ) -> Iterator[tuple[str, list[str]]]:
     """Functions of the files that a pattern names."""
-    parts = pattern.parts if pattern is not None else ()
+    parts = pattern.parts if pattern is not None else ("*",)
     if len(parts) == 1 and host.pid is not None:
-        parts = (f"/proc/{host.pid}/exe", *parts)
-    if not parts:
-        return
+        # Of a process, all files that it maps.
+        parts = ("*", *parts)
     function = parts[-1] if len(parts) > 1 else "*"
     found = [Binary(parts[0])] if is_member(parts[0]) else find_binaries(parts[0], host.pid)
     for binary in found:

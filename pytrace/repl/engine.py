@@ -22,6 +22,10 @@ class Unknown(Exception):
     """There is no such block or map."""
 
 
+def _is_typed(image: Image) -> bool:
+    return any(program.prog_type == "tracing" for program in image.programs)
+
+
 class Engine(Lifecycle):
     """The session as it is changed. Nothing here knows of a terminal. Whoever calls is the one thread that changes the
     session; the pump reads rings, and ends blocks that say `exit()`."""
@@ -88,6 +92,10 @@ class Engine(Lifecycle):
         """Lets a block run again. Raises `Unknown`, `RunError`."""
         with self.changing:
             live = self.block(number)
+            if live.block is not None and live.state != "running" and _is_typed(live.block.image):
+                # What hangs on a trampoline, or a typed tracepoint, can be attached once only before Linux 5.13.
+                self._unload(live)
+                self.maps.leave(number)
             if live.block is None and live.image is not None:
                 self._bring_up(live, live.image)
             elif live.state != "running":

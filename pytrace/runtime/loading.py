@@ -40,7 +40,16 @@ class SessionValues:
 
     def packed(self) -> bytes:
         """The value of the map `session`, in the order of `codegen.image.SESSION_VALUES`."""
-        return struct.pack("<3Q", self.start, self.tai_offset, self.child_pid)
+        return struct.pack("<4Q", self.start, self.tai_offset, self.child_pid, _stack_depth())
+
+
+def _stack_depth() -> int:
+    """The most frames that the kernel gives of a stack (kernel.perf_event_max_stack)."""
+    try:
+        with open("/proc/sys/kernel/perf_event_max_stack", encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return 127  # PERF_MAX_STACK_DEPTH, what it is until it is changed
 
 
 @record

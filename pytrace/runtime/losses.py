@@ -133,7 +133,7 @@ class Losses:
             case "string":
                 return f"{loss.place}: {_some(count, 'string')} cut at {loss.subject} bytes, which is max_strlen."
         return (
-            f"{loss.place}: {_some(count, loss.subject)} cut, at the most frames that the kernel gives "
+            f"{loss.place}: {_some(count, loss.subject)} perhaps cut, having as many frames as the kernel gives "
             "(kernel.perf_event_max_stack)."
         )
 

@@ -1,31 +1,34 @@
 """The script's maps as user space reads and changes them.
 
-How they are stored is decided in `codegen/maps.py`: a scalar map without aggregation is an array of one cell, whose
-last word says whether it was written; other scalar maps are arrays of one element; keyed ones are hashes. Where the
-kernel keeps a copy for each CPU, the copies are folded here.
+How they are stored is decided in `codegen/storage.py`: a scalar map without aggregation is an array of one cell, whose
+last word says whether it was written; other scalar maps are arrays of one element; keyed ones are hashes, and so are
+those whose values are in parts. Where the kernel keeps a copy for each CPU, the copies are folded here.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from functools import cached_property
 
 from pytrace.codegen.image import MapImage, ScriptMap
 from pytrace.frozen import record
 from pytrace.hints import Any
 from pytrace.kernel import bpf
-from pytrace.output.contents import Contents, aggregation_of
+from pytrace.output.contents import Contents, aggregation_of, is_plain
 from pytrace.output.values import decoder, scalar_code
 from pytrace.runtime.cached import Tables, tables_of
 from pytrace.runtime.loading import Loaded
 from pytrace.runtime.slots import slot_elements, slot_words
 from pytrace.semantics.types import I64, U64, Aggregate, Record, Stack, frames_within, size_of
 
-__all__ = ["STATS", "MapStore"]
+__all__ = ["STATS", "Column", "LinesOf", "MapStore"]
 
 STATS = Record((("count", U64), ("average", I64), ("total", I64)))
 """How a value of `stats` is printed where it stands alone."""
 
+MANY = 1 << 15
+"""Entries from which machine code pays."""
 _FIRST = bytes(4)
 _EXIST = 2
 """BPF_EXIST: only change an element that is there."""
@@ -34,6 +37,9 @@ _WORD = 8
 
 def _words(size: int) -> int:
     return (size + _WORD - 1) // _WORD * _WORD
+
+
+Buffer = bytes | bytearray | memoryview
 
 
 @record
@@ -79,13 +85,81 @@ class _Store:
 
     @property
     def scalar(self) -> bool:
-        return self.map.key is None
+        """Whether the map is one element of an array."""
+        return self.map.key is None and not self.map.by_cpu
+
+
+@record
+class Column:
+    """What one of the hashes behind a map held: so many keys and values, each packed."""
+
+    key_size: int
+    keys: bytearray
+    values: bytearray
+    count: int
+
+
+LinesOf = Callable[[ScriptMap, Sequence[Column], int, int], Callable[[int], Iterator[bytes]] | None]
+"""From a map, what it held, the copies of each value and the bytes of all of them to what `Contents` has as `lines`."""
+
+
+class _Later(Sequence[tuple[bytes, Any]]):
+    """So many entries, made when they are asked for."""
+
+    def __init__(self, count: int, make: Callable[[], list[tuple[bytes, Any]]]) -> None:
+        self._count = count
+        self._make = make
+
+    @cached_property
+    def _items(self) -> list[tuple[bytes, Any]]:
+        return self._make()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._items[index]
+
+
+def _column(store: _Store, fd: int, key_size: int) -> Column:
+    keys, values, total = bytearray(), bytearray(), 0
+    try:
+        for some_keys, some_values, count in bpf.map_batches(fd, key_size, store.stored):
+            keys += some_keys
+            values += some_values
+            total += count
+    except bpf.BpfError:  # a kernel without batches
+        pairs = dict(bpf.map_items(fd, key_size, store.stored))
+        keys, values, total = bytearray(b"".join(pairs)), bytearray(b"".join(pairs.values())), len(pairs)
+    return Column(key_size, keys, values, total)
+
+
+def _places(column: Column, wanted: Container[bytes]) -> dict[bytes, int]:
+    """Where some keys are in a column."""
+    packed, size = bytes(column.keys), column.key_size
+    cut = (packed[n : n + size] for n in range(0, column.count * size, size))
+    return {key: n for n, key in enumerate(cut) if key in wanted}
+
+
+def _put(column: Column, elements: Mapping[bytes, bytes], stored: int) -> None:
+    """Puts elements into a column, in the place of those of the same keys."""
+    places = _places(column, elements)
+    for key, value in elements.items():
+        place = places.get(key)
+        if place is None:
+            column.keys += key
+            column.values += value
+            column.count += 1
+        else:
+            column.values[place * stored : (place + 1) * stored] = value
 
 
 class MapStore:
     def __init__(self, loaded: Loaded) -> None:
         self.structs = loaded.image.structs
         images = {image.symbol: image for image in loaded.image.maps}
+        self.lines_of: LinesOf | None = None
+        """Gives large maps their lines."""
         self._stores: dict[str, _Store] = {}
         for map_ in loaded.image.script_maps:
             image = images.get(map_.symbol)
@@ -128,16 +202,16 @@ class MapStore:
         """What all maps hold, by the bytes of their names; only those that hold something."""
         for name in sorted(self._stores, key=lambda name: name.encode("latin-1")):
             contents = self.contents(name)
-            if contents.items:
+            if len(contents.items):
                 yield contents
 
     def contents(self, name: str, *, default: bool = False) -> Contents:
         """What a map holds. With `default` a scalar map that holds nothing gives its zero value, unless that is a
         table."""
         store = self._stores[name]
-        map_ = store.map
-        items = self._scalar(store, default) if store.scalar else self._keyed(store)
-        return Contents(name, map_.key, map_.value, items)
+        if not store.scalar:
+            return self._keyed(store)
+        return Contents(name, None, store.map.value, self._scalar(store, default))
 
     def _scalar(self, store: _Store, default: bool) -> list[tuple[bytes, Any]]:
         data = bpf.map_lookup(store.fd, _FIRST, store.stored) or bytes(store.stored)
@@ -152,83 +226,108 @@ class MapStore:
         return [(b"", self._value(store, data, 0))]
 
     @staticmethod
-    def _copies(store: _Store, data: bytes | memoryview, at: int) -> list[memoryview]:
+    def _copies(store: _Store, data: Buffer, at: int) -> list[memoryview]:
         view, stride = memoryview(data), store.stride
         return [view[at + n * stride : at + (n + 1) * stride] for n in range(store.copies)]
 
-    def _value(self, store: _Store, data: bytes | memoryview, at: int) -> Any:
+    def _value(self, store: _Store, data: Buffer, at: int) -> Any:
         """The value of the element that starts at an offset."""
         type_ = store.map.value
         if isinstance(type_, Aggregate):
             return aggregation_of(type_).fold(type_, self._copies(store, data, at))
         return decoder(type_, self.structs)(data, at)
 
-    def _keyed(self, store: _Store) -> Sequence[tuple[bytes, Any]]:
-        """The entries of all hashes. Short keys have fewer bytes than their type."""
+    def _put_together(self, store: _Store) -> list[tuple[bytes, Any]]:
+        """The entries of a map whose values are in parts, for each CPU apart."""
+        found: dict[bytes, list[memoryview]] = {}
+        type_, size = store.map.value, size_of(store.map.key) if store.map.key is not None else 0
+        assert isinstance(type_, Aggregate)
+        for key, data in bpf.map_items(store.fd, store.image.key_size, store.stored):
+            found.setdefault(key[:size], []).extend(self._copies(store, data, 0))
+        fold = aggregation_of(type_).fold
+        return [(key, fold(type_, copies)) for key, copies in found.items()]
+
+    def _keyed(self, store: _Store) -> Contents:
+        """What all hashes hold. Short keys have fewer bytes than their type."""
+        map_ = store.map
+        name, key, value = map_.name, map_.key, map_.value
+        if (self.lines_of is None or not is_plain(value)) and store.tables is None and store.slots is None:
+            return Contents(name, key, value, list(self._items(store)))
+        columns = self._columns(store)
+
+        def make() -> list[tuple[bytes, Any]]:
+            return [item for c in columns for item in self._decoded(store, c.key_size, c.keys, c.values, c.count)]
+
+        later = _Later(sum(column.count for column in columns), make)
+        if len(later) >= MANY and self.lines_of is not None and is_plain(value):
+            lines = self.lines_of(map_, columns, store.copies, store.stored)
+            if lines is not None:
+                return Contents(name, key, value, later, lines)
+        return Contents(name, key, value, make())
+
+    def _columns(self, store: _Store) -> list[Column]:
+        """What all hashes hold, and what stands before them."""
         if store.tables is not None:
-            return self._with_tables(store, store.tables)
-        items: list[tuple[bytes, Any]] = []
-        for fd, key_size in store.hashes:
-            items += self._entries(store, fd, key_size)
+            return [self._with_tables(store, store.tables)]
+        columns = [_column(store, *hash_) for hash_ in store.hashes]
         if store.slots is not None:
             # A key that moved meanwhile may have been seen in both.
-            values = decoder(store.map.value, self.structs)
-            moved = {key: values(word, 0) for key, word in slot_elements(store.slots, store.image.key_size)}
-            items = list((dict(items) | moved).items())
-        return items
+            found = dict(slot_elements(store.slots, store.image.key_size))
+            _put(columns[0], {key: word[: store.stored] for key, word in found.items()}, store.stored)
+        return columns
 
-    def _with_tables(self, store: _Store, tables: Tables) -> Sequence[tuple[bytes, Any]]:
-        """The entries of the hash, with what CPUs have in their tables instead. Keys that have lost their rows
-        meanwhile are looked up again: what they had in them is then in the hash."""
-        type_, found = store.map.value, dict[bytes, Any]()
-        assert isinstance(type_, Aggregate)
-        raw: dict[bytes, tuple[bytes, int]] = {}
-        before = tables.snapshot()
-        for keys, values, count in self._batches(store, store.fd, store.image.key_size):
-            found.update(zip(keys, self._values(store, values, count), strict=True))
-            data = bytes(values)
-            raw.update((key, (data, n * store.stored)) for n, key in enumerate(keys))
-        after = tables.snapshot()
-        for key in before.seen.keys() | after.seen.keys():
+    def _with_tables(self, store: _Store, tables: Tables) -> Column:
+        """What the hash holds, with what CPUs have in their tables instead. Keys that have lost their rows meanwhile
+        are looked up again: what they had in them is then in the hash."""
+        before, column, after = tables.snapshot(), _column(store, store.fd, store.image.key_size), tables.snapshot()
+        keys, stored = before.seen.keys() | after.seen.keys(), store.stored
+        places = _places(column, keys)
+        changed: dict[bytes, bytes] = {}
+        for key in keys:
             rows = after.values.get(key, {})
             had = before.seen.get(key, set()) | after.seen.get(key, set())
-            at = raw.get(key)
-            if at is None or not had <= rows.keys():
-                data = bpf.map_lookup(store.fd, key, store.stored) or b""
-                if not data and not rows:
-                    found.pop(key, None)
+            place = places.get(key)
+            if place is None or not had <= rows.keys():
+                data = bpf.map_lookup(store.fd, key, stored)
+                if data is None and not rows:
                     continue
-                at = (data or bytes(store.stored), 0)  # without an element: it is being cleared
-            copies = self._copies(store, *at)
-            for cpu, value in rows.items():
-                copies[cpu] = value
-            found[key] = aggregation_of(type_).fold(type_, copies)
-        return list(found.items())
+                value = bytearray(data or bytes(stored))  # without an element: it is being cleared
+            else:
+                value = column.values[place * stored : (place + 1) * stored]
+            for cpu, row in rows.items():
+                value[cpu * store.stride : cpu * store.stride + len(row)] = row
+            changed[key] = bytes(value)
+        _put(column, changed, stored)
+        return column
 
-    def _batches(self, store: _Store, fd: int, key_size: int) -> Iterator[tuple[list[bytes], memoryview, int]]:
-        """The elements of a hash: keys, values one behind the other, and how many."""
-        try:
-            for keys, values, count in bpf.map_batches(fd, key_size, store.stored):
-                packed = bytes(keys)
-                yield [packed[n : n + key_size] for n in range(0, count * key_size, key_size)], values, count
-        except bpf.BpfError:  # a kernel without batches
-            pairs = dict(bpf.map_items(fd, key_size, store.stored))
-            yield list(pairs), memoryview(b"".join(pairs.values())), len(pairs)
+    def _items(self, store: _Store) -> Iterator[tuple[bytes, Any]]:
+        """The entries of all hashes."""
+        if store.map.by_cpu:
+            yield from self._put_together(store)
+            return
+        for fd, key_size in store.hashes:
+            try:
+                for keys, values, count in bpf.map_batches(fd, key_size, store.stored):
+                    yield from self._decoded(store, key_size, keys, values, count)
+            except bpf.BpfError:  # a kernel without batches
+                for key, data in bpf.map_items(fd, key_size, store.stored):
+                    yield key, self._value(store, data, 0)
 
-    def _entries(self, store: _Store, fd: int, key_size: int) -> list[tuple[bytes, Any]]:
-        items: list[tuple[bytes, Any]] = []
-        for keys, values, count in self._batches(store, fd, key_size):
-            items += zip(keys, self._values(store, values, count), strict=True)
-        return items
+    def _decoded(
+        self, store: _Store, key_size: int, keys: Buffer, values: Buffer, count: int
+    ) -> Iterator[tuple[bytes, Any]]:
+        packed = bytes(keys)
+        cut = [packed[n : n + key_size] for n in range(0, count * key_size, key_size)]
+        return zip(cut, self._values(store, values, count), strict=True)
 
-    def _values(self, store: _Store, values: memoryview, count: int) -> list[Any]:
-        """The values of a batch; those of common types all at once."""
+    def _values(self, store: _Store, values: Buffer, count: int) -> list[Any]:
+        """The values of so many elements; those of common types all at once."""
         type_, copies = store.map.value, store.copies
         if isinstance(type_, Aggregate):
             if type_.name in ("count", "sum") and store.stride == _WORD:
                 from pytrace.aggregations.aggregation import wrap
 
-                words, signed = values.cast("Q"), type_.as_int.signed
+                words, signed = memoryview(values).cast("Q"), type_.as_int.signed
                 sums = map(sum, zip(*[words[n::copies] for n in range(copies)], strict=True))
                 return [wrap(total, signed) for total in sums]
         elif (code := scalar_code(type_)) and size_of(type_) == store.stored:

@@ -31,6 +31,7 @@ _ROOM = 1 << 18
 _END, _FULL, _PYTHON = 0, 1, 2
 """As `codegen.native.drain` has them, which is not imported in order to run."""
 _WORDS = 9
+_IN_PYTHON = "Records are formatted in Python: "
 
 Compiled = tuple[bytes, int, bytes, int]
 """What `codegen.native.compile.compile_native` gives."""
@@ -167,13 +168,16 @@ class Acceleration:
         elif compiled is None and not self._error:
             self._work = self._compile  # it was not in the cache
         if self._error:
-            self._tell(f"Records are formatted in Python: {self._error}")
+            self._tell(_IN_PYTHON + self._error)
 
     def close(self) -> None:
-        """Waits for the thread: the process must not end inside LLVM."""
+        """Waits for the thread: the process must not end inside LLVM. What it could not do is said even now."""
         if self._busy is not None:
             with self._busy:
                 pass
+            self._busy = None
+            if self._error:
+                self._tell(_IN_PYTHON + self._error)
         if self._text is not None:
             self._text.close()
             self._text = None

@@ -15,7 +15,7 @@ __all__ = ["refusal"]
 _AT_INSN = pattern(r"^(\d+): \(", re.MULTILINE)
 _STACK = pattern(r"(combined )?stack size of|stack limit|invalid .*stack.* off=-(5[2-9]\d|[6-9]\d\d|\d{4,})")
 _TOO_COMPLEX = pattern(r"BPF program is too large|is too complex")
-_UNKNOWN_HELPER = pattern(r"(?:unknown func|program of this type cannot use helper|invalid func) (?:bpf_)?(\w+)#")
+_UNKNOWN_HELPER = pattern(r"(?:unknown func|program of this type cannot use helper|invalid func) (?:bpf_)?(\w+)#(\d+)")
 
 
 def refusal(program: ProgramImage, error: bpf.VerifierError, *, verbose: bool) -> RunError:
@@ -24,7 +24,10 @@ def refusal(program: ProgramImage, error: bpf.VerifierError, *, verbose: bool) -
     helper = _UNKNOWN_HELPER.search(error.log)
     if helper:
         where = _script_place(program, error.log)
-        return RunError(f"{where}helper {helper[1]} not allowed in probe", log=error.log if verbose else "")
+        log = error.log if verbose else ""
+        if helper[1] == "unknown":
+            return RunError(f"{where}this kernel has no helper {_helper_name(int(helper[2]))}", log=log)
+        return RunError(f"{where}helper {helper[1]} not allowed in probe", log=log)
     head = f"Error loading BPF program for {program.name}. Error code: -{number} ({error.strerror})."
     kind = TooComplex if _TOO_COMPLEX.search(error.log) else RunError
     hints = []
@@ -37,6 +40,12 @@ def refusal(program: ProgramImage, error: bpf.VerifierError, *, verbose: bool) -
     if verbose:
         return kind(head, log="".join(f"{hint}\n" for hint in hints) + f"Kernel error log: \n{error.log}\n")
     return kind(f"{head} Use -v for full kernel error log.", log="".join(f"{hint}\n" for hint in hints))
+
+
+def _helper_name(number: int) -> str:
+    from pytrace.codegen.helpers import HELPER_NAMES
+
+    return f"bpf_{HELPER_NAMES[number]}" if number < len(HELPER_NAMES) else f"number {number}"
 
 
 def _script_place(program: ProgramImage, log: str) -> str:

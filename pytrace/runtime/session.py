@@ -25,8 +25,13 @@ from pytrace.runtime.resolve import MachineResolver, uses_user_symbols
 from pytrace.runtime.signals import Signals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pytrace.codegen.image import ScriptMap
     from pytrace.kernel.ring import RingReader
     from pytrace.runtime.child import Child, Process
+    from pytrace.runtime.entries import LargeMaps
+    from pytrace.runtime.maps import Column
     from pytrace.runtime.native import Acceleration
     from pytrace.runtime.unwinding import Unwinding
 
@@ -88,6 +93,7 @@ class Session:
         self.values = SessionValues.now(child.pid if child is not None else 0)
         self._remembers = options.pid is not None and uses_user_symbols(image)
         """Whether the traced process may be gone when its symbols are printed."""
+        self._large: LargeMaps | None = None
         self.unwinding: Unwinding | None = None
         realtime = time.clock_gettime_ns(time.CLOCK_REALTIME)
         self.boot_offset = realtime - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -147,6 +153,7 @@ class Session:
                 return (run_tests if options.mode == "test" else run_benches)(self, block, signals)
             if os.environ.get("PYTRACE_NATIVE") != "0":
                 block.stream.accelerate = self._accelerate
+                block.maps.lines_of = self._lines_of if options.format == "text" else None
             self._start(block, signals)
             if options.dry_run:
                 return 0
@@ -216,6 +223,15 @@ class Session:
 
         json, cached = self.options.format == "json", self.options.cached
         return Acceleration(self.image, self.output, ring, json=json, cached=cached, tell=self.say)
+
+    def _lines_of(
+        self, map_: ScriptMap, columns: Sequence[Column], copies: int, stored: int
+    ) -> Callable[[int], Iterator[bytes]] | None:
+        if self._large is None:
+            from pytrace.runtime.entries import LargeMaps
+
+            self._large = LargeMaps(self.image.config.str_trunc_trailer, cached=self.options.cached, tell=self.say)
+        return self._large.lines(map_, columns, copies, stored)
 
     def _announce(self, block: Block) -> None:
         own = sum(len(block.programs_of(provider)) for provider in ("begin", "end", "self"))

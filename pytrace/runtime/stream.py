@@ -12,11 +12,11 @@ ring of its own, the control ring. Each of its records tells how many bytes were
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from pytrace.hints import TYPE_CHECKING
 from pytrace.kernel.ring import RingReader
+from pytrace.once import deque
 
 if TYPE_CHECKING:
     from pytrace.runtime.native import Acceleration, NativeText

@@ -139,8 +139,8 @@ class Unwinding:
         if key not in self._files:
             self._files[key] = None
             elf = vdso() if key == VDSO else open_mapped(pid, mapping)
-            try:
-                table = _table(elf, self._cache) if elf is not None else None
+            try:  # of archives, which may hold several files, nothing is known
+                table = _table(elf, self._cache) if elf is not None and not elf.start else None
             except ElfError:
                 table = None
             if elf is not None and table is not None:

@@ -25,7 +25,7 @@ __all__ = ["match", "uses_of"]
 _ALWAYS = frozenset(("begin", "end", "self"))
 """Providers that --probe-filter leaves alone."""
 _ARGUMENT = pattern(r"arg[0-9]+")
-_CONTEXT_WORDS = pattern(r"\b(?:args|retval|arg[0-9]+|probe)\b")
+_CONTEXT_WORDS = pattern(r"\b(?:args|retval|arg[0-9]+|probe|func)\b")
 
 
 def match(unit: Unit, diagnostics: Diagnostics) -> Unit:
@@ -115,17 +115,22 @@ def _check_limit(probes: list[UnitProbe], unit: Unit, diagnostics: Diagnostics) 
 
 @frozen
 class Uses:
-    """What a body reads of its context: fields of `args` (None: all of it), `retval`, `argN`, the name of the probe."""
+    """What a body reads of its context: fields of `args` (None: all of it), `retval`, `argN`, the name of the probe and
+    that of the traced function."""
 
     fields: frozenset[str] | None
     retval: bool
     arguments: bool
     named: bool
+    function: bool
 
     def key(self, target: Target, host: Host) -> Hashable:
         """Equal for targets whose contexts are the same for this body."""
-        # Before Linux 5.15 there are no cookies to tell which target fired.
-        name = target.name if self.named and not host.has_feature("perf_link") else ""
+        # Before Linux 5.15 there are no cookies to tell which target fired, nor does a return know its function.
+        apart = (self.named and not host.has_feature("perf_link")) or (
+            self.function and not host.has_feature("get_func_ip")
+        )
+        name = target.name if apart else ""
         if self.fields is not None and not (self.fields or self.retval or self.arguments):
             return name
         context = PROVIDERS[target.provider].context(target, host)
@@ -144,10 +149,10 @@ def uses_of(each: UnitProbe, unit: Unit) -> Uses:
     """What a probe of the script reads. Of `#define`s it is not known yet which are used: one may bring in anything."""
     defines = " ".join(line.text for line in unit.script.preamble if isinstance(line, tree.CLine))
     if _CONTEXT_WORDS.search(defines) is not None:
-        return Uses(None, True, True, True)
+        return Uses(None, True, True, True, True)
     fields: set[str] = set()
     whole = 0
-    retval = arguments = named = False
+    retval = arguments = named = function = False
     for node in walk(each.probe.predicate, each.probe.body):
         if isinstance(node, tree.Member) and _is_named(node.obj, "args"):
             fields.add(node.name)
@@ -157,8 +162,9 @@ def uses_of(each: UnitProbe, unit: Unit) -> Uses:
             whole += node.name in ("args", "__builtin_args")
             retval = retval or node.name in ("retval", "__builtin_retval")
             named = named or node.name in ("probe", "__builtin_probe")
+            function = function or node.name in ("func", "__builtin_func")
             arguments = arguments or _ARGUMENT.fullmatch(node.name.removeprefix("__builtin_")) is not None
-    return Uses(None if whole else frozenset(fields), retval, arguments, named)
+    return Uses(None if whole else frozenset(fields), retval, arguments, named, function)
 
 
 def _is_named(node: tree.Node, name: str) -> bool:

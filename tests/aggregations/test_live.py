@@ -107,6 +107,69 @@ def test_a_slot_is_used_again_after_a_round(pytrace):
     assert all(1 <= row["value"] <= 6 for row in rows)
 
 
+@pytest.mark.parametrize("intervals", [224, 226, 1_000_000])
+def test_long_series(pytrace, monkeypatch, intervals):
+    """Whole, also where a row has several parts; scalar and keyed, found and deleted by key."""
+    monkeypatch.setenv("BPFTRACE_DUMMY_TS_MAP", "now")
+    rounds = 6000
+    program = (
+        f"config = {{ unstable_tseries = enable }} begin {{ for ($i : 0..{rounds}) {{ @now = (uint64)($i + 1) * 1000; "
+        f"@ = tseries($i, 1us, {intervals}); "
+        f'@k[$i % 2 == 0 ? "even" : "odd", 1] = tseries($i - 9, 1us, {intervals}, "sum"); '
+        f'@gone[$i % 2] = tseries($i, 1us, {intervals}, "avg"); }} clear(@now); '
+        "print((len(@k), has_key(@gone, 0), has_key(@gone, 2), delete(@gone, 0), delete(@gone, 0))); "
+        "print(len(@gone)); delete(@gone, 1); print(len(@gone)); }"
+    )
+    kept = range(max(rounds - intervals, 0), rounds)
+    found = maps(pytrace, program)
+    assert [row["value"] for row in found["@"]] == list(kept)
+    assert [row["value"] for row in found["@k"]["even,1"]] == [i - 9 for i in kept if i % 2 == 0]
+    assert [row["value"] for row in found["@k"]["odd,1"]] == [i - 9 for i in kept if i % 2]
+    assert "@gone" not in found
+    printed = pytrace("-q", "--no-warnings", "-e", program.replace("@ =", "@unprinted =")).stdout.split("\n")
+    assert printed[:3] == [f"({len(kept)}, true, false, true, false)", str(len(kept) // 2), "0"]
+
+
+def test_a_deleted_long_series_starts_anew(pytrace):
+    """Without keys too; and zero() keeps the keys with nothing to show."""
+    program = (
+        "config = { unstable_tseries = enable } begin { $was = false; for ($i : 0..2) { @a = tseries(1, 24h, 5000, "
+        '"sum"); if ($i == 0) { $was = delete(@a); } } @b["x"] = tseries(7, 24h, 5000); zero(@b); '
+        'print(($was, has_key(@b, "x"))); }'
+    )
+    done = pytrace("-q", "--no-warnings", "-f", "json", "-e", program)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[0]["data"] == [True, True]
+    assert [[row["value"] for row in event["data"]["@a"]] for event in events if "@a" in event["data"]] == [[1]]
+    assert [event["data"]["@b"] for event in events if "@b" in event["data"]] == [{"x": []}]
+
+
+@pytest.mark.parametrize("value", ["(uint64)$i", '(str("x"), $i)', "count()", "stats($i)"])
+def test_many_new_keys_while_interrupts_are_off(pytrace, value):
+    """None is refused: the kernel cannot allocate many elements at once in an interval's program."""
+    program = (
+        f"interval:ms:10 {{ for ($i : 0..500) {{ @[$i] = {value}; }} @n = len(@); exit(); }}"
+        'end { printf("%d", @n); clear(@); clear(@n); }'
+    )
+    done = pytrace("-q", "-e", program)
+    assert (done.stdout.split(), done.stderr) == (["500"], "")
+
+
+@pytest.mark.parametrize("probe", ["begin", "interval:ms:10"])
+def test_histograms_of_many_keys(pytrace, probe):
+    """Where memory for all keys on all CPUs would be too much, each CPU takes what it needs, and nothing is refused."""
+    program = (
+        "config = { max_map_keys = 40000 } " + probe + " { for ($i : 0..3000) { @[$i % 1000] = hist($i % 7, 5); } "
+        "print((len(@), has_key(@, 3), has_key(@, 1000), delete(@, 3), delete(@, 3), has_key(@, 3))); exit(); }"
+    )
+    done = pytrace("-q", "-f", "json", "-e", program)
+    value, histograms = (json.loads(line)["data"] for line in done.stdout.splitlines())
+    assert (value, done.stderr) == ([3000, True, False, True, False, False], "")
+    assert {key: sum(bucket["count"] for bucket in buckets) for key, buckets in histograms["@"].items()} == {
+        str(key): 3 for key in range(1000) if key != 3
+    }
+
+
 def test_reading_while_counting(pytrace):
     """Castable aggregations as integers: of this CPU's and the other CPUs' values."""
     program = (

@@ -36,6 +36,25 @@ def test_exit_ends_the_probe_with_a_status(pytrace):
     assert lines(done) == ["x"]
 
 
+def test_no_event_is_seen_after_exit(pytrace, load):
+    """The programs stop by themselves, before user space hears of it; those of `end` run."""
+    program = (
+        "tracepoint:syscalls:sys_enter_getppid /pid == cpid/ { @n++; if (@n >= 100) { exit(5); } } "
+        "tracepoint:syscalls:sys_exit_getppid /pid == cpid/ { @m++; } "
+        'end { printf("%d %d\\n", @n, @m); clear(@n); clear(@m); }'
+    )
+    assert lines(pytrace("-q", "-e", program, "-c", f"{load} getppid 50000", status=5))[0] == "100 99"
+
+
+def test_programs_that_are_not_for_events_run_after_exit(pytrace):
+    """Several begin programs, end programs, and every test of --test."""
+    program = 'begin { exit(1); } begin { printf("second "); } interval:us:100 { printf("event "); } end { exit(9); }'
+    assert "event" not in pytrace("-q", "-e", program, status=9).stdout
+    tests = 'test:a { exit(1); } test:b { printf("here"); errorf("shown"); }'
+    done = pytrace("--test", "-e", tests, status=1)
+    assert "here" in done.stdout
+
+
 def test_time_of_day(pytrace):
     assert lines(pytrace("-q", "-e", 'begin { time("%Y|%%|"); time(); }'))[0].startswith(time.strftime("%Y|%|"))
 

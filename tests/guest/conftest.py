@@ -7,6 +7,7 @@ of the test process, which has imported the compiler and read the kernel's types
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ PATIENCE = 150.0
 """Seconds that one command may take."""
 SIZE = 1000
 """How many reads of 512 bytes the load makes."""
+SKIPPED = re.compile(r"(\d+) runs? (?:was|were) skipped, each because the same processor was inside a BPF")
 READS = '/comm == "load" && arg2 == 512/'
 """The reads of the load, without the one that the C library makes."""
 
@@ -96,6 +98,26 @@ class Running:
         """The lines printed, without the empty ones."""
         return [line for line in self.output.splitlines() if line.strip()]
 
+    @property
+    def skipped(self) -> int:
+        """How often the kernel is said not to have run a program."""
+        return sum(map(int, SKIPPED.findall(self.errors)))
+
+    def counted(self, *lines: str, each: int = 1) -> None:
+        """Its maps say this, in lines `@NAME: NUMBER`, exactly.
+
+        But where the kernel can preempt a program, it does not run it again on that processor until it is finished,
+        which may be after the others' share of time. So a number may be too small by as many runs, of `each`, as are
+        said to have been skipped.
+        """
+        expected, found = (
+            {name: int(number) for name, number in (line.rsplit(": ", 1) for line in some)}
+            for some in (lines, self.lines)
+        )
+        assert found.keys() == expected.keys(), self.output + self.errors
+        for name, number in expected.items():
+            assert number - each * self.skipped <= found[name] <= number, f"{name}: {found[name]} of {number}"
+
     def until(self, text: str) -> None:
         """Wait until it has said `text`."""
         end = time.monotonic() + PATIENCE
@@ -163,6 +185,6 @@ def traced(start: Callable[..., Running], load: Path) -> Callable[..., Running]:
 
     def run(script: str, *flags: str, mode: str = "read", threads: int = 1, status: int | None = 0) -> Running:
         command = f"{load} {mode} {SIZE} {threads}"
-        return start("-q", "--no-warnings", *flags, "-e", script, "-c", command).wait(status)
+        return start("-q", *flags, "-e", script, "-c", command).wait(status)
 
     return run

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from pytrace.kernel import elf
-from pytrace.kernel.bcc import available
 from pytrace.kernel.elf import Elf, ElfError
-from pytrace.kernel.usdt import UsdtArgument, usdt_arguments, usdt_probes
+from pytrace.kernel.operands import UsdtArgument, read_arguments
+from pytrace.kernel.usdt import usdt_probes
 
 needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
 
@@ -122,7 +122,7 @@ def test_a_file_with_some_bytes_changed(traced: Callable[..., Path], tmp_path: P
             file.functions()
             file.function_at(0x1139)
             assert file.build_id is None or isinstance(file.build_id, bytes)
-            usdt_probes(str(path))
+            usdt_probes(Elf(str(path)))
 
 
 def test_libraries_by_short_name():
@@ -144,7 +144,7 @@ def test_static_probes(traced: Callable[..., Path]):
     file = Elf(path)
     semaphore = file.symbol("app_counted_semaphore")
     assert semaphore is not None
-    probes = {probe.name: probe for probe in usdt_probes(path)}
+    probes = {probe.name: probe for probe in usdt_probes(Elf(path))}
     assert sorted(probes) == ["counted", "plain", "values"]
     assert {probe.provider for probe in probes.values()} == {"app"}
     assert [len(probes[name].locations) for name in ("counted", "plain", "values")] == [1, 1, 2]
@@ -160,12 +160,14 @@ def test_static_probes(traced: Callable[..., Path]):
 
 @needs_gcc
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the arguments are x86-64's")
-@pytest.mark.skipif(not available(), reason="needs libbpfcc")
 def test_arguments_of_static_probes(traced: Callable[..., Path]):
     path = str(traced("static_probes"))
-    probes = {probe.name: probe for probe in usdt_probes(path)}
-    assert usdt_arguments(path, probes["plain"]) == [()]
-    assert usdt_arguments(path, probes["values"]) == [
+    probes = {probe.name: probe for probe in usdt_probes(Elf(path))}
+    arguments = {
+        name: [read_arguments(place.arguments, "x86_64") for place in probe.locations] for name, probe in probes.items()
+    }
+    assert arguments["plain"] == [()]
+    assert arguments["values"] == [
         (
             UsdtArgument(4, True, register="di"), UsdtArgument(8, False, register="si", displacement=0),
             UsdtArgument(8, False, register="si", displacement=8), UsdtArgument(1, True, constant=-7),
@@ -180,4 +182,4 @@ def test_arguments_of_static_probes(traced: Callable[..., Path]):
 
 @needs_gcc
 def test_a_program_without_static_probes(traced: Callable[..., Path]):
-    assert usdt_probes(str(traced("functions"))) == []
+    assert usdt_probes(Elf(str(traced("functions")))) == []

@@ -65,7 +65,7 @@ def test_a_binary_file_is_no_script(pytrace: Callable[..., Done]):
 def test_random_bytes_are_no_script(pytrace: Callable[..., Done], tmp_path: Path):
     path = tmp_path / "junk.bt"
     for _ in range(5):
-        path.write_bytes(os.urandom(400))
+        path.write_bytes(b"\xff" + os.urandom(400))  # a `#` would make it C, or a comment
         done = pytrace(str(path), status=1)
         assert "ERROR: " in done.stderr
 
@@ -141,3 +141,16 @@ def test_a_closed_pipe_ends_the_run_quietly():
     tracer.stdout.close()
     tracer.wait(timeout=10)
     assert tracer.stderr.read() == ""
+
+
+def test_an_incomplete_installation(tmp_path: Path):
+    """A package that is not there is named."""
+    site = tmp_path / "llvmlite"
+    site.mkdir()
+    (site / "__init__.py").write_text("raise ModuleNotFoundError('none', name='llvmlite.binding')")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytrace", "--no-cache", "-e", "begin { }"], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}, timeout=50, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "ERROR: the Python package llvmlite is missing; pytrace was not installed completely\n"

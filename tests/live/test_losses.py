@@ -282,7 +282,7 @@ def test_stacks_deeper_than_the_kernel_gives(pytrace: Run, build: Callable[..., 
     path = build("deep", "-O0", "-fno-omit-frame-pointer")
     program = f"uprobe:{path}:bottom {{ @[ustack] = count(); }}"
     done = pytrace("-q", "-e", program, "-c", f"{path} 300")
-    assert re.search(r"stdin:1:\d+: 1 ustack was cut, at the most frames that the kernel gives", done.stderr)
+    assert re.search(r"stdin:1:\d+: 1 ustack was perhaps cut, having as many frames as the kernel gives", done.stderr)
     assert "cut" not in pytrace("-q", "-e", program, "-c", f"{path} 20").stderr
 
 
@@ -300,7 +300,7 @@ def test_the_summary_in_json(pytrace: Run):
 
 def test_a_later_run_needs_no_compiler(load: Path, tmp_path: Path):
     """What was compiled for the records of a script is kept with it; nothing is written that others could change."""
-    events = 120_000
+    rounds, events = 4, 30_000
     broken = tmp_path / "broken" / "llvmlite"
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("raise ImportError('it is not here')")
@@ -312,10 +312,15 @@ def test_a_later_run_needs_no_compiler(load: Path, tmp_path: Path):
         environment["XDG_CACHE_HOME"] = str(tmp_path)
         with open(output, "wb") as file, tracing(script, file, *options, **environment) as p:
             attached(p)
-            subprocess.run([load, "getppid", str(events), "1", MARK], check=True)
+            for n in range(1, rounds + 1):  # with time between them for the threads
+                subprocess.run([load, "getppid", str(events), "1", MARK], check=True)
+                limit = time.monotonic() + 60
+                while output.read_bytes().count(b"\n") < n * events and p.poll() is None:
+                    assert time.monotonic() < limit
+                    time.sleep(0.05)
             p.send_signal(signal.SIGINT)
             assert p.wait(timeout=30) == 0
-            assert calls(output.read_bytes()) == {0: list(range(events))}
+            assert calls(output.read_bytes()) == {0: list(range(events)) * rounds}
             return rest(p)
 
     run()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
+import subprocess
 from collections.abc import Callable, Sequence
 
 from pytrace.diagnostics import CompileError, Diagnostics, Source, Span
@@ -13,7 +15,7 @@ from pytrace.kernel.closing import close_all
 from pytrace.probes import PROVIDERS
 from pytrace.probes.attach_btf import resolve
 from pytrace.probes.host import MachineHost
-from pytrace.probes.provider import Attachment, Target
+from pytrace.probes.provider import Attachment, ContextField, Host, ProbeContext, Target
 from pytrace.semantics import attach_points, matching
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.unit import Options, Unit, UnitProbe
@@ -79,6 +81,26 @@ def member(name: str) -> tree.Member:
     return tree.Member(obj.span, obj, name)
 
 
+# --- contexts -----------------------------------------------------------------------------------------------------
+
+
+def context_of(header: str, **options: object) -> ProbeContext:
+    return context_and_host(header, **options)[0]
+
+
+def context_and_host(header: str, **options: object) -> tuple[ProbeContext, Host]:
+    unit, diagnostics = compile_headers(header, **options)  # type: ignore[arg-type]  # as the tests name them
+    assert not diagnostics.errors, diagnostics.errors
+    (target,) = unit.probes[0].targets
+    assert unit.host is not None
+    return PROVIDERS[target.provider].context(target, unit.host), unit.host
+
+
+def args_of(context: ProbeContext) -> dict[str, ContextField]:
+    assert context.args is not None
+    return {field.name: field for field in context.args}
+
+
 # --- live ---------------------------------------------------------------------------------------------------------
 
 
@@ -124,6 +146,21 @@ def hits(header: str, work: Callable[[], object], *, pid: int | None = None, **o
         return places, sum(map(count_of, counters))
     finally:
         close_all(reversed(fds))
+
+
+CALLS = 1000
+libc = ctypes.CDLL(None)
+
+
+def getppid() -> None:
+    """`CALLS` system calls."""
+    for _ in range(CALLS):
+        libc.getppid()
+
+
+def run(path: str, times: int) -> Callable[[], int]:
+    """Runs `probed`; gives how often its guard was open."""
+    return lambda: int(subprocess.run([path, str(times)], capture_output=True, check=True).stdout)
 
 
 def with_targets(probe: tree.Probe, targets: Sequence[Target]) -> UnitProbe:

@@ -114,6 +114,59 @@ def test_counting(pytrace: Pytrace, library: bytes, tmp_path: Path):
     assert listed.splitlines() == [f"uprobe:{target}:triple", f"uprobe:{target}:twice"]
 
 
+CALLER = """
+import ctypes, sys, time
+path, start, function = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+file = open(path, "rb")
+page = libc.mmap(None, 4096, 5, 2, file.fileno(), (start + function) & ~4095)
+called = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(page + ((start + function) & 4095))
+for n in range(3):
+    called(n)
+time.sleep(1)  # its symbols are read as long as it lives
+"""
+
+PROBED = """
+#define NOTE "990: nop\\n.pushsection .note.stapsdt,\\"\\",\\"note\\"\\n.balign 4\\n" \\
+    ".4byte 8, 994f-993f, 3\\n.asciz \\"stapsdt\\"\\n993: .8byte 990b, 0, 0\\n" \\
+    ".asciz \\"lib\\"\\n.asciz \\"called\\"\\n.asciz \\"-4@%0\\"\\n994:\\n" \\
+    ".balign 4\\n.popsection"
+int called(int number) { __asm__ volatile(NOTE : : "r"(number)); return number; }
+"""
+
+
+@pytest.mark.live
+def test_static_probes_parameters_and_frames(pytrace: Pytrace, tmp_path: Path):
+    """Code in an archive is like code in a file of its own."""
+    built = tmp_path / "libcode.so"
+    subprocess.run(
+        ["gcc", "-O1", "-g", "-fno-omit-frame-pointer", "-shared", "-fPIC", "-Wl,-z,noseparate-code", "-o", built,
+         "-xc", "-"], input=PROBED.encode(), check=True,
+    )  # fmt: skip
+    path = archive(tmp_path / "a.zip", built.read_bytes())
+    found = member(f"{path}!/{NAME}")
+    elf = Elf(found.file, found.start, found.size)
+    symbol = elf.function("called")
+    assert symbol is not None
+    script = tmp_path / "caller.py"
+    script.write_text(CALLER)
+    target = f"{path}!/{NAME}"
+    program = (
+        f"uprobe:{target}:called {{ @p = sum(args.number); print((ustack(1), usym(reg(\"ip\")))); "
+        "print(ustack(perf, 1)); }"
+        f" usdt:{target}:lib:called {{ @s = sum((int32)arg0); @at[probe] = count(); }}"
+    )
+    command = f"{sys.executable} {script} {path} {found.start} {elf.file_offset(symbol.address)}"
+    assert pytrace("-l", f"usdt:{target}:*").stdout.split() == [f"usdt:{target}:lib:called"]
+    done = pytrace("-q", "-e", program, "-c", command)
+    assert "@p: 3\n" in done.stdout and "@s: 3\n" in done.stdout, done.stderr
+    assert done.stdout.count("        called+0\n, called)\n") == 3
+    assert done.stdout.count(f" called+0 ({target})\n") == 3
+    assert f"@at[usdt:{target}:lib:called]: 3\n" in done.stdout
+
+
 @pytest.mark.live
 def test_the_reason_is_told(pytrace: Pytrace, library: bytes, tmp_path: Path):
     path = archive(tmp_path / "a.zip", library, method=zipfile.ZIP_DEFLATED)

@@ -1,4 +1,4 @@
-"""C++ functions by their demangled names."""
+"""Functions of C++ and Rust by their demangled names."""
 
 from __future__ import annotations
 
@@ -24,9 +24,16 @@ struct C {
     NOINLINE int operator+(int o) { __asm__(""); return v + o; }
 };
 }
+extern "C" {
+// as rustc names closure#1 of krate::run, and krate::run::<(u8,)>
+int closure(int a) __asm__("_RNCNvCs1234_5krate3runs_0");
+int generic(int a) __asm__("_RINvCs1234_5krate3runThEE");
+NOINLINE int closure(int a) { __asm__(""); return a; }
+NOINLINE int generic(int a) { __asm__(""); return a; }
+}
 int main() {
     ns::C c{1};
-    int t = 0;
+    int t = closure(1) + generic(2) + generic(3);
     for (int i = 0; i < 10; i++) t += ns::f(i) + ns::g(i) + ns::g(2L);
     return (t + ns::f("x") + c.m(3) + (c + 4)) & 0;
 }
@@ -53,6 +60,10 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> str:
         ("ns::C::m", ["_ZN2ns1C1mEi"], 1),
         ("ns::C::operator+", ["_ZN2ns1CplEi"], 1),
         ("main", ["main"], 1),
+        ("krate::run", ["_RINvCs1234_5krate3runThEE"], 2),
+        ("krate::run::<(u8,)>", ["_RINvCs1234_5krate3runThEE"], 2),
+        ("krate::run*", ["_RINvCs1234_5krate3runThEE", "_RNCNvCs1234_5krate3runs_0"], 3),
+        ("krate::run::{closure#1}", ["_RNCNvCs1234_5krate3runs_0"], 1),
     ],
 )
 def test_a_pattern_is_matched_with_demangled_names(program: str, pattern: str, names: list[str], count: int) -> None:
@@ -68,9 +79,9 @@ def test_a_name_without_a_match_leaves_the_probe_empty(program: str) -> None:
 
 
 def test_names_are_listed_demangled(program: str) -> None:
-    unit, _ = compile_headers(f"u:{program}:cpp:ns*f", f"u:{program}:cpp:main")
+    unit, _ = compile_headers(f"u:{program}:cpp:ns*f", f"u:{program}:cpp:main", f'u:{program}:cpp:"krate::*#1*"')
     assert unit.host is not None
     assert list(list_unit(unit, unit.host, verbose=False)) == [
         f'uprobe:{program}:cpp:"ns::f(char const*)"', f'uprobe:{program}:cpp:"ns::f(int)"',
-        f"uprobe:{program}:cpp:main",
+        f"uprobe:{program}:cpp:main", f'uprobe:{program}:cpp:"krate::run::{{closure#1}}"',
     ]  # fmt: skip

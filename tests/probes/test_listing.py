@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 
 from pytrace.probes.host import MachineHost
 from pytrace.probes.listing import list_pattern, list_unit, warns_about_file
-from pytrace.probes.user_places import functions
 from pytrace.semantics.unit import Options
+from tests.conftest import Done
 from tests.probes.support import compile_headers
 
 pytestmark = pytest.mark.live
@@ -85,6 +86,26 @@ def test_one_word_is_looked_for_in_all_providers_of_the_kernel() -> None:
     assert "rawtracepoint:vmlinux:sched_switch" in listed("*sched_switch*")
 
 
+def test_a_word_stands_for_what_follows_a_provider() -> None:
+    assert listed("vfs_readv") == listed("*:vfs_readv") == ["fentry:vmlinux:vfs_readv", "kprobe:vfs_readv"]
+    assert listed("cpu-cl*") == ["software:cpu-clock:"]
+    assert listed("sched_switch") == ["rawtracepoint:vmlinux:sched_switch", "tracepoint:sched:sched_switch"]
+    assert listed("task_file") == ["iter:task_file"]
+    assert listed("kprobe") == listed("kprobe:nosuch:*") == []
+
+
+def test_what_is_not_written_yet_is_everything() -> None:
+    assert listed("software:") == listed("software:*")
+    assert listed("tracepoint:sched:") == listed("tracepoint:sched:*")
+
+
+def test_too_many_parts_match_nothing() -> None:
+    """Providers whose patterns have fewer parts are left out."""
+    assert listed("*:*:sched_switch") == ["rawtracepoint:vmlinux:sched_switch", "tracepoint:sched:sched_switch"]
+    for pattern in ("software:cpu-clock:10", "iter:task:pin", "kprobe:a:vmlinux:vfs_read", "fentry:a:vmlinux:vfs_read"):
+        assert listed(pattern) == []
+
+
 def test_a_provider_may_be_a_pattern() -> None:
     assert listed("raw*:sched_switch") == ["rawtracepoint:vmlinux:sched_switch"]
     assert listed("*:vfs_readv") == ["fentry:vmlinux:vfs_readv", "kprobe:vfs_readv"]
@@ -114,6 +135,19 @@ def test_functions_of_a_program(probed: str) -> None:
     ]  # fmt: skip
 
 
+def test_a_return_has_no_parameters(probed: str) -> None:
+    assert listed(f"uretprobe:{probed}:add", verbose=True) == [f"uretprobe:{probed}:add"]
+
+
+def test_files_without_debug_information_are_told(pytrace: Callable[..., Done], tmp_path: Path, probed: str) -> None:
+    bare = tmp_path / "bare"
+    subprocess.run(["objcopy", "--strip-debug", probed, bare], check=True)
+    done = pytrace("-lv", f"uprobe:{bare}:*,uprobe:{probed}:add")
+    assert done.stderr == f'WARNING: No DWARF found for "{bare}", cannot show parameter info\n'
+    assert f"uprobe:{bare}:add\nuprobe:{bare}:" in done.stdout and "    int a\n" in done.stdout
+    assert pytrace("-l", f"uprobe:{bare}:add").stderr == ""
+
+
 def test_static_probes_of_a_program(probed: str) -> None:
     names = ["demo:guarded", "demo:tick", "other:copies", "other:tick"]
     assert listed(f"usdt:{probed}:*") == [f"usdt:{probed}:{name}" for name in names]
@@ -128,12 +162,15 @@ def test_a_path_brings_in_the_providers_of_user_space(probed: str) -> None:
 
 
 def test_functions_of_a_process() -> None:
-    path = f"/proc/{os.getpid()}/exe"
-    names = sorted(functions(path))
-    if not names:
-        pytest.skip("the interpreter has no symbols")
-    assert listed(f"uprobe:{names[0]}", pid=os.getpid()) == [f"uprobe:{path}:{names[0]}"]
-    assert listed(f"uprobe:{names[0]}") == []
+    """Those of all files that it maps, also where no provider is named."""
+    library = next(part for part in Path("/proc/self/maps").read_text().split() if "/libc.so" in part)
+    line = f"uprobe:{library}:getppid"
+    assert line in listed("uprobe:getppid", pid=os.getpid())
+    assert line in listed("getppid", pid=os.getpid())
+    assert listed("uprobe:getppid") == [] and line not in listed("getppid")
+    everything = listed(None, pid=os.getpid())
+    assert line in everything and "software:cpu-clock:" in everything
+    assert [each.partition(":")[0] for each in everything] == sorted(each.partition(":")[0] for each in everything)
 
 
 # --- programs -----------------------------------------------------------------------------------------------------

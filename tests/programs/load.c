@@ -1,5 +1,5 @@
 /*
- * A load of known size: load MODE COUNT [THREADS [MARK]]
+ * A load of known size: load MODE COUNT [THREADS [MARK [RATE]]]; RATE is how many a second each thread does at most
  *
  *   getppid   COUNT system calls getppid in each thread, thread n bound to processor n; with the arguments (number of
  *             the call, number of the thread, MARK), which the kernel does not look at
@@ -7,6 +7,7 @@
  *   write     COUNT writes of 100 bytes to /dev/null
  *   open      COUNT times open and close /dev/null
  *   fail      COUNT opens of a file that does not exist
+ *   names     COUNT opens of files that do not exist, with MARK different names (0: all of them different)
  *   touch     COUNT fresh pages written once
  *   call      COUNT calls of the function load_call(n, 10)
  *
@@ -22,10 +23,25 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *mode;
-static long count, mark;
+static long count, mark, rate;
+
+/* Waits until so many may have been done since a time. */
+static void pace(const struct timespec *start, long done)
+{
+	struct timespec due = *start;
+
+	due.tv_sec += done / rate;
+	due.tv_nsec += done % rate * 1000000000 / rate;
+	if (due.tv_nsec >= 1000000000) {
+		due.tv_sec++;
+		due.tv_nsec -= 1000000000;
+	}
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+}
 
 __attribute__((noinline)) long load_call(long n, int step)
 {
@@ -37,7 +53,9 @@ static void *work(void *argument)
 {
 	long thread = (long)argument, i, sum = 0;
 	char buffer[512] = {0};
+	char name[64];
 	int fd = -1;
+	struct timespec start;
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
@@ -53,7 +71,10 @@ static void *work(void *argument)
 
 	if (pages)
 		madvise(pages, count * 4096, MADV_NOHUGEPAGE);
+	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (i = 0; i < count; i++) {
+		if (rate && i % 100 == 0)
+			pace(&start, i);
 		if (!strcmp(mode, "getppid"))
 			syscall(SYS_getppid, i, thread, mark);
 		else if (!strcmp(mode, "read"))
@@ -64,7 +85,10 @@ static void *work(void *argument)
 			close(openat(AT_FDCWD, "/dev/null", O_RDONLY));
 		else if (!strcmp(mode, "fail"))
 			sum += openat(AT_FDCWD, "/nonexistent/file", O_RDONLY);
-		else if (!strcmp(mode, "touch"))
+		else if (!strcmp(mode, "names")) {
+			snprintf(name, sizeof(name), "/nonexistent/file-%ld", mark ? i % mark : i);
+			sum += openat(AT_FDCWD, name, O_RDONLY);
+		} else if (!strcmp(mode, "touch"))
 			pages[i * 4096] = 1;
 		else if (!strcmp(mode, "call"))
 			sum += load_call(i, 10);
@@ -82,6 +106,7 @@ int main(int argc, char **argv)
 	mode = argv[1];
 	count = atol(argv[2]);
 	mark = argc > 4 ? atol(argv[4]) : 0;
+	rate = argc > 5 ? atol(argv[5]) : 0;
 	prctl(PR_SET_NAME, "load");
 	for (n = 1; n < threads; n++)
 		if (pthread_create(&ids[n], NULL, work, (void *)n))

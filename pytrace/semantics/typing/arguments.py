@@ -71,6 +71,8 @@ def context_value(found: ContextField, span: Span) -> core.Expr:
         distance = core.Arith(U64, span, "and", locator, core.Const(U64, span, 0xFFFF))
         behind = core.ContextAddress(U64, span, found.offset + 4)
         value = core.Convert(stored, span, core.Arith(U64, span, "add", behind, distance))
+    elif found.copied:
+        value = core.Load(stored, span, core.ContextAddress(U64, span, found.offset), 0, Space.KERNEL)
     else:
         value = core.ContextRead(stored, span, found.offset, found.size, found.data_loc)
     return value if found.stored is None else core.Convert(type_, span, value)

@@ -1,4 +1,5 @@
-"""Which structs and enums user space needs to print values: those inside what is printed or stored.
+"""Which structs and enums user space needs to print values: those inside what is printed or stored. The code generator
+needs those that are compared.
 
 What is behind a pointer is not followed: a pointer prints as an address.
 """
@@ -36,7 +37,7 @@ def definitions(probes: Iterable[core.Probe], maps: Iterable[core.Map], types: T
                 struct = type_.struct if isinstance(type_, Context) else type_
                 definition = types.definition(struct)
                 if definition is not None:
-                    structs[struct] = definition
+                    structs[struct] = StructDef(struct, definition.fields)  # plain, however the kernel's are made
                     stack += [field.type for field in definition.fields]
             case Array(elem=elem):
                 stack.append(elem)
@@ -48,7 +49,7 @@ def definitions(probes: Iterable[core.Probe], maps: Iterable[core.Map], types: T
 
 
 def _emitted(probes: Iterable[core.Probe]) -> Iterator[Type]:
-    """The types of what records carry."""
+    """The types of what records carry, and of what is compared."""
     stack: list[object] = [probe.body for probe in probes]
     while stack:
         node = stack.pop()
@@ -57,6 +58,8 @@ def _emitted(probes: Iterable[core.Probe]) -> Iterator[Type]:
         elif isinstance(node, (core.Expr, core.Stmt)):
             if isinstance(node, core.Emit):
                 yield from (arg.type for arg in node.args)
+            if isinstance(node, core.Equal):
+                yield node.left.type
             kind = type(node)
             parts = _PARTS.get(kind)
             if parts is None:

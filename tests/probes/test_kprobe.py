@@ -1,17 +1,15 @@
-"""kprobes and trampolines, on kernels that have them (run under another one with the guest tests)."""
+"""`kprobe` and `kretprobe`: every call is counted, on kernels that have them (elsewhere run by the guest tests)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
 
 from pytrace.kernel import features, perf
-from pytrace.kernel.syscall import BpfError
 from pytrace.probes.provider import AttachError
 from pytrace.semantics.configuration import Config
-from tests.probes.support import compile_headers, counting_program, hits, targets_of
+from tests.probes.support import compile_headers, hits, targets_of
 
 pytestmark = [pytest.mark.live, pytest.mark.guest]
 
@@ -26,6 +24,12 @@ def read_own_status() -> None:
     os.close(fd)
 
 
+@pytest.fixture
+def kprobes() -> None:
+    if perf.pmu_type("kprobe") is None:
+        pytest.skip("this kernel has no kprobes")
+
+
 def test_a_module_that_is_not_loaded_is_said_once() -> None:
     for policy in ("error", "warn"):
         _, diagnostics = compile_headers("k:nosuchmod:f", config=Config(missing_probes=policy))
@@ -33,23 +37,6 @@ def test_a_module_that_is_not_loaded_is_said_once() -> None:
             "specified module nosuchmod in probe kprobe:nosuchmod:f is not loaded."
         ]
         assert not diagnostics.warnings
-
-
-@pytest.fixture
-def kprobes() -> None:
-    if perf.pmu_type("kprobe") is None:
-        pytest.skip("this kernel has no kprobes")
-
-
-@pytest.fixture
-def trampolines() -> Iterator[None]:
-    try:
-        counter, program = counting_program(targets_of("f:vfs_read"))
-    except BpfError as error:
-        pytest.skip(f"this kernel refuses fentry: {error.strerror}")
-    os.close(counter)
-    os.close(program)
-    yield
 
 
 @pytest.mark.usefixtures("kprobes")
@@ -94,18 +81,3 @@ def test_without_kprobes_the_reason_is_given() -> None:
     with pytest.raises(AttachError) as caught:
         hits("k:vfs_read", read_own_status)
     assert "this kernel has no kprobes" in caught.value.reason
-
-
-@pytest.mark.usefixtures("trampolines")
-@pytest.mark.parametrize("header", ["f:vfs_read", "fexit:vfs_read", "f:vmlinux:vfs_read"])
-def test_a_trampoline_counts_every_call(header: str) -> None:
-    places, count = hits(header, read_own_status)
-    assert places == 1
-    assert count >= READS
-
-
-@pytest.mark.usefixtures("trampolines")
-def test_trampolines_of_several_functions() -> None:
-    places, count = hits("f:vfs_rea*", read_own_status)
-    assert places == len(targets_of("f:vfs_rea*")) > 1
-    assert count >= READS

@@ -1,0 +1,85 @@
+"""The modules of a run from the cache, together in one entry of the cache.
+
+Such a run imports some sixty modules of this package, and to find, open and read each of them takes as long as running
+it. What one run imported, later ones take from the bundle, with a single read; what is not in it comes from its own
+file as ever. A bundle is found by a digest of the package's files, so it never outlives a change of them.
+"""
+
+from __future__ import annotations
+
+import marshal
+import sys
+
+from pytrace.cache import Cache
+from pytrace.hints import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import CodeType, ModuleType
+
+    Modules = dict[str, tuple[str, list[str] | None, bytes]]
+    """By name: the file, the folders of a package, the code."""
+
+__all__ = ["Bundle", "keep", "use"]
+
+_MANY = 8
+"""Modules from which it pays to make the bundle anew."""
+
+_Spec = type(sys.__spec__)  # importlib.machinery has this too, and takes a millisecond to import
+
+
+class Bundle:
+    """Finds and loads modules as `sys.meta_path` wants it."""
+
+    def __init__(self, modules: Modules) -> None:
+        self.modules = modules
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> object:
+        found = self.modules.get(name)
+        if found is None:
+            return None
+        file, folders, _ = found
+        spec = _Spec(name, self, origin=file, is_package=folders is not None)  # type: ignore[arg-type]
+        spec.submodule_search_locations = folders
+        spec.has_location = True
+        return spec
+
+    def create_module(self, spec: object) -> None:
+        """A module as usual."""
+
+    def get_code(self, name: str) -> CodeType:
+        code: CodeType = marshal.loads(self.modules[name][2])
+        return code
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(self.get_code(module.__name__), module.__dict__)
+
+
+_used: list[Bundle] = []
+"""That of this process, which may be empty."""
+
+
+def _key(cache: Cache) -> str:
+    return cache.own_key(("bundle", sys.version, sys.flags.optimize))
+
+
+def use(cache: Cache) -> None:
+    """Has modules come from the bundle, if there is one."""
+    if not _used:
+        found = cache.load(_key(cache))
+        _used.append(Bundle(found if isinstance(found, dict) else {}))
+        sys.meta_path.insert(0, _used[0])  # type: ignore[arg-type]  # it has what is called
+
+
+def keep(cache: Cache) -> None:
+    """After a run from the cache: makes a bundle of what was imported, unless nearly all of it came from one."""
+    if not _used:
+        return
+    modules = dict(_used[0].modules)
+    for name, module in list(sys.modules.items()):
+        spec = module.__spec__ if name.startswith("pytrace.") else None  # some others have none
+        if spec is not None and spec.origin is not None and name not in modules:
+            code = getattr(spec.loader, "get_code", lambda name: None)(name)
+            if code is not None:
+                modules[name] = spec.origin, spec.submodule_search_locations, marshal.dumps(code)
+    if len(modules) >= len(_used[0].modules) + _MANY:
+        cache.store(_key(cache), modules)

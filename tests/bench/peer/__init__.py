@@ -1,0 +1,1 @@
+"""pytrace measured side by side with bpftrace, in one run."""
