@@ -131,18 +131,24 @@ class Builder(Arithmetic):
 
     # calls
 
-    def call(self, callee: str, args: Sequence[Value], returns: str = "i64", align: int = 1) -> Value:
+    def call(
+        self, callee: str, args: Sequence[Value], returns: str = "i64", align: int = 1, attributes: str = ""
+    ) -> Value:
         """A call of a function by its name in the IR; `returns` may be "void"."""
         passed = ", ".join(f"{arg.type} {arg.text}" for arg in args)
-        text = f"call {returns} {callee}({passed}){self.suffix}"
+        text = f"call {returns} {callee}({passed}){attributes}{self.suffix}"
         if returns == "void":
             self.line(text)
             return Value("", "void")
         return self.result(returns, text, align)
 
-    def call_helper(self, number: int, args: Sequence[Value], returns: str = "i64", align: int = 1) -> Value:
-        """A call of a BPF helper by its number (`enum bpf_func_id`)."""
-        return self.call(f"inttoptr (i64 {number} to ptr)", args, returns, align)
+    def call_helper(
+        self, number: int, args: Sequence[Value], returns: str = "i64", align: int = 1, *, constant: bool = False
+    ) -> Value:
+        """A call of a BPF helper by its number (`enum bpf_func_id`). `constant`: it does nothing, and a second call
+        would give the same."""
+        attributes = " memory(none) nounwind willreturn" if constant else ""
+        return self.call(f"inttoptr (i64 {number} to ptr)", args, returns, align, attributes)
 
     # blocks
 

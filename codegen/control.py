@@ -15,6 +15,11 @@ __all__ = ["BREAK", "RETURN", "Control", "symbol_of"]
 _INT = frozenset({"map_update_elem", "map_delete_elem"})
 """Helpers that gave an int before Linux 6.4: the upper half of their result was not extended by its sign."""
 
+_CONSTANT = frozenset({
+    "get_current_pid_tgid", "get_current_task", "get_current_task_btf", "get_current_uid_gid", "get_smp_processor_id",
+})  # fmt: skip
+"""Helpers that give the same all through a run of a program: it keeps its thread and its processor."""
+
 BREAK, RETURN = 1, 2
 """Why a loop was ended."""
 
@@ -132,7 +137,7 @@ class Control(Base):
         return value if value.type in ("i64", "ptr") else self.b.zext(value)
 
     def helper(self, name: str, *args: Value | int) -> Value:
-        result = self.b.call_helper(HELPERS[name], self._arguments(args))
+        result = self.b.call_helper(HELPERS[name], self._arguments(args), constant=name in _CONSTANT)
         return self.b.sext(self.b.trunc(result, "i32")) if name in _INT else result
 
     def pointer_helper(self, name: str, *args: Value | int) -> Value:

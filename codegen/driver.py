@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pytrace.codegen.btf_out import program_btf
+from pytrace.codegen.cached import cached_maps, with_table
 from pytrace.codegen.disasm import disassemble
 from pytrace.codegen.features import Offers
 from pytrace.codegen.frame import TooLarge
@@ -17,6 +18,7 @@ from pytrace.codegen.module import RDONLY_PROG, Module
 from pytrace.codegen.plan import BUDGETS
 from pytrace.codegen.records import lost_function
 from pytrace.codegen.session import join_sessions
+from pytrace.codegen.slots import slots_image, slots_symbol, slotted_maps
 from pytrace.codegen.storage import bursting_maps, map_images, split_maps
 from pytrace.codegen.this_kernel import ThisKernel
 from pytrace.codegen.visit import nodes
@@ -86,7 +88,9 @@ class _Programs:
             for node in nodes(probe.body)
         )
         self.module.split = split_maps(program)
+        self.module.slotted = slotted_maps(program, features)
         self.updaters = exclusive_maps(program)
+        self.module.cached = cached_maps(program, self.updaters, features)
         self.levels = {probe.order: 0 for probe in program.probes}
         self.made: dict[int, Made] = {}
         self.linked: dict[int, Linked] = {}
@@ -159,6 +163,11 @@ def generate(program: core.Program, features: Offers | None = None, inspect: Ins
         script, images = map_images(
             map_, features, split=map_.index in module.split, bursts=map_.index in bursting
         )
+        if map_.index in module.slotted:
+            script, images = replace(script, slots=slots_symbol(map_)), (*images, slots_image(map_))
+        if map_.index in module.cached:
+            script, more = with_table(script, map_, module.cached[map_.index])
+            images = (*images, *more)
         script_maps.append(script)
         for image in images:
             module.add_map(replace(image, script_map=len(script_maps) - 1))

@@ -29,6 +29,10 @@ URGENT_HEADER = 16
 been reserved in the other ring before it."""
 
 
+SLOTS_AT = 64
+"""Where the slots of a map start in their array (`codegen/slots.py`), behind what counts the keys in the hash: 16 bytes
+each, a word that says whose the slot is, and the value."""
+
 @frozen
 class Relocation:
     """Something to fill into the instruction at `insn` (counted in 8-byte slots) when the program is loaded.
@@ -68,7 +72,9 @@ class ScriptMap:
     "". `written` tells that the script stores into it: otherwise the type of its values is only a guess. `short` is the
     BPF map for strings or stacks that need less room, if there is one: every key is where it belongs. `by_cpu`: its
     values are in parts, for each CPU apart. Each is an element of a hash; its key is that of the script, if there is
-    one, and behind it (`part_at`) the numbers of the part and of the CPU (u32 each)."""
+    one, and behind it (`part_at`) the numbers of the part and of the CPU (u32 each). `slots` is the array that holds
+    elements instead of the hash, if there is one. `cached` is the array with a table for each CPU of what the CPU has
+    instead of the hash; `round` that of the number of the round that rows have, unless that is 1."""
 
     name: str
     symbol: str
@@ -80,6 +86,9 @@ class ScriptMap:
     written: bool = True
     short: str = ""
     by_cpu: bool = False
+    slots: str = ""
+    cached: str = ""
+    round: str = ""
 
 
 def part_at(key: Type | None) -> int:

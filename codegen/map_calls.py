@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pytrace.aggregations import AGGREGATIONS
 from pytrace.codegen.emitter import ANYWHERE, Value
-from pytrace.codegen.layout import align_up, pieces
+from pytrace.codegen.layout import align_up, pieces, register_type
 from pytrace.codegen.percpu import PerCpu
 from pytrace.codegen.storage import by_cpu, is_cell, short_symbol, value_size
 from pytrace.diagnostics import Diagnostics, Span
@@ -22,6 +22,8 @@ class MapCalls(PerCpu):
             case "has_key" | "delete" if by_cpu(expr.map, self.features.cpus):
                 return self.in_parts(expr)
             case "has_key":
+                if self.in_slots(expr.map):
+                    return self.slot_find(expr.map, self.small_key(expr.map, expr.key))[0]
                 return self.b.xor(self.b.is_null(self.lookup(expr.map, expr.key)), 1)
             case "find":
                 return self._find(expr)
@@ -35,6 +37,10 @@ class MapCalls(PerCpu):
         map_, target = expr.map, expr.args[0]
         assert isinstance(target, core.ReadVar)
         var = target.var
+        if self.in_slots(map_):
+            there, number = self.slot_find(map_, self.small_key(map_, expr.key))
+            self.when(there, lambda: self.set_variable(var, self.b.resize(number, register_type(var.type))))
+            return there
         at = self.located(map_, expr.key)
         found = self.find(at)
 
@@ -52,6 +58,8 @@ class MapCalls(PerCpu):
 
     def _delete(self, expr: core.MapCall) -> Value:
         map_, b = expr.map, self.b
+        if self.in_slots(map_):
+            return self.slot_delete(map_, self.small_key(map_, expr.key))
         if map_.key is not None:
             at = self.located(map_, expr.key)
             return b.eq(self.helper("map_delete_elem", at.map, at.key), 0)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pytrace.codegen.aggregates import is_raw_text
-from pytrace.codegen.compare import Comparison
 from pytrace.codegen.control import symbol_of
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.image import part_at
 from pytrace.codegen.layout import align_up, is_signed, register_type
+from pytrace.codegen.slots import Slots
 from pytrace.codegen.storage import SHORT, SHORT_STACK, is_cell, key_size, short_symbol, value_size
 from pytrace.codegen.visit import mentions
 from pytrace.frozen import frozen
@@ -29,7 +29,7 @@ class Located:
     either: tuple[Value, Value, Value] | None = None
 
 
-class Maps(Comparison):
+class Maps(Slots):
     def map_key(self, map_: core.Map, key: core.Expr | None) -> Value:
         if key is None:
             cell = self.scratch(4)
@@ -126,6 +126,12 @@ class Maps(Comparison):
         if is_cell(map_):
             cell = self.cell(map_)
             return self.load_scalar(expr.type, cell, volatile=True) if core.is_scalar(expr.type) else cell
+        if self.in_slots(map_):
+            is_there, word = self.slot_find(map_, self.small_key(map_, expr.key))
+            if self.module.program.check_reads:
+                self.when(is_there, lambda: None, lambda: self._missing(expr))
+            number = self.b.resize(word, register_type(map_.value))
+            return self.b.select(is_there, number, self.const(0, number.type))
         found = self.lookup(map_, expr.key)
 
         def missing() -> Value:
@@ -162,6 +168,11 @@ class Maps(Comparison):
             else:
                 self.store(value, cell)
             self.mark_written(map_)
+            return
+        if self.in_slots(map_):
+            number = self.eval(value)
+            result = self.slot_set(map_, self.small_key(map_, stmt.key), number)
+            self.when(self.b.ne(result, 0), lambda: self.refuse(map_, result, stmt.span))
             return
         if scalar:
             number = self.eval(value)

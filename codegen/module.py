@@ -69,6 +69,12 @@ class Module:
     """Indices of the maps from which the script deletes keys."""
     split: frozenset[int] = frozenset()
     """Indices of the maps that are stored as two, for short and for long keys."""
+    slotted: frozenset[int] = frozenset()
+    """Indices of the maps with slots for keys that come and go."""
+    cached: dict[int, bool] = field(default_factory=dict)
+    """Indices of the maps with tables in front of them, each with whether it is ever cleared."""
+    helpers: dict[str, str] = field(default_factory=dict)
+    """Functions that the module at hand calls, by their names."""
     locations: list[Span] = field(default_factory=list)
     """Where debug locations point: the line of a location is an index here, plus one."""
     _kfuncs: dict[str, str] = field(default_factory=dict)
@@ -229,7 +235,7 @@ class Module:
         text = self._text()
         self.counts_lost |= self.uses_lost
         self.uses_lost, self._lines = False, 0
-        for part in (self.functions, self._kfuncs, self._symbols, self._metadata, self._seen):
+        for part in (self.functions, self.helpers, self._kfuncs, self._symbols, self._metadata, self._seen):
             part.clear()
         return text
 
@@ -237,7 +243,7 @@ class Module:
         externs = [f"@{symbol} = external global [0 x i64], align 8" for symbol in sorted(self._symbols)]
         metadata = [f"!{number} = {text}" for number, text in enumerate(self._metadata, 5)]
         return "\n".join((
-            *externs, *self._kfuncs.values(), *self.functions,
+            *externs, *self._kfuncs.values(), *self.functions, *self.helpers.values(),
             "!llvm.dbg.cu = !{!0}", "!llvm.module.flags = !{!2}",
             "!0 = distinct !DICompileUnit(language: DW_LANG_C99, file: !1, producer: \"pytrace\", isOptimized: true, "
             "runtimeVersion: 0, emissionKind: DebugDirectivesOnly)",

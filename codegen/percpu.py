@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from pytrace.aggregations import AGGREGATIONS
 from pytrace.aggregations.aggregation import Step
+from pytrace.codegen.cached import Cached
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.image import part_at
-from pytrace.codegen.maps import NOEXIST, Located, Maps
+from pytrace.codegen.maps import NOEXIST, Located
 from pytrace.codegen.storage import by_cpu
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Aggregate
@@ -63,7 +64,7 @@ class CopiesOf:
         e.count_to(e.features.cpus, e.features.cpus, look)
 
 
-class PerCpu(Maps):
+class PerCpu(Cached):
     def update(self, stmt: core.Update) -> None:
         """Adds to this CPU's copy; the first use of a key makes its element."""
         map_, type_ = stmt.map, stmt.map.value
@@ -72,29 +73,40 @@ class PerCpu(Maps):
         part, args = aggregation.prepare(self, type_, [self.eval64(arg) for arg in stmt.args])
         b, apart = self.b, by_cpu(map_, self.features.cpus)
         at = self.located_part(map_, stmt.key, part or self.const(0)) if apart else self.located(map_, stmt.key)
+        done, update = b.block("done"), b.block("update")
+        cached = map_.index in self.module.cached
+        if cached:
+            hit = b.block("hit")
+            candidate = self.find_row(map_, at, hit, done)
         found = self.find(at)
-        done = b.block("done")
         if map_.key is not None or apart:
-            lookup, make, update = b.current, b.block("make"), b.block("update")
-            b.cond_br(b.is_null(found), make, update)
+            lookup, make, present = b.current, b.block("make"), b.block("present")
+            b.cond_br(b.is_null(found), make, present)
             b.place(make)
             zeros = self.module.zeros(aggregation.value_size(type_))
             # Where another CPU made the element first this fails, and the second look finds that one.
             result = self.helper("map_update_elem", at.map, at.key, zeros, NOEXIST)
             again = self.find(at)
             missed, made = b.block("missed"), b.current
-            b.cond_br(b.is_null(again), missed, update)
+            b.cond_br(b.is_null(again), missed, present)
             b.place(missed)
             self.refuse(map_, result, stmt.span)
             b.br(done)
-            b.place(update)
+            b.place(present)
             found = b.phi((found, lookup), (again, made))
+            b.br(update)
+            b.place(update)
         else:
-            update = b.block("update")
             b.cond_br(b.is_null(found), done, update)
             b.place(update)
         self.exclusive = self.updaters.get(map_.index, False)
-        aggregation.update(self, type_, Value(found.text, "ptr", ANYWHERE), args)
+        found = Value(found.text, "ptr", ANYWHERE)
+        aggregation.update(self, type_, found, args)
+        if cached:
+            self.take_row(map_, candidate, at, found)
+            b.br(done)
+            b.place(hit)
+            aggregation.update(self, type_, candidate.row, args)
         b.place(done)
 
     def copies(self, map_: core.Map, at: Located) -> CopiesOf:

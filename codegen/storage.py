@@ -12,6 +12,9 @@ A map whose keys are long strings, or stacks, is two hashes: one of shorter keys
 one for the others. The kernel hashes, compares and copies all bytes of a key, and most strings and stacks are much
 shorter than they may be.
 
+Maps from which keys are deleted have slots before their hash (`slots.py`), aggregations by short keys a table on each
+CPU (`cached.py`).
+
 Declared kinds choose another hash. Elements of plain hashes are allocated when they are made, where the kernel can do
 that: creating a map is then cheap, whatever its size. But the kernel keeps few of them at hand, at the start one of
 more than 256 bytes and four of others, and cannot get more while interrupts are off: then all are allocated before

@@ -8,16 +8,18 @@ those whose values are in parts. Where the kernel keeps a copy for each CPU, the
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from pytrace.codegen.image import MapImage, ScriptMap
-from pytrace.frozen import frozen, record
+from pytrace.frozen import record
 from pytrace.hints import Any
 from pytrace.kernel import bpf
 from pytrace.output.contents import Contents, aggregation_of, is_plain
 from pytrace.output.values import decoder, scalar_code
+from pytrace.runtime.cached import Tables, tables_of
 from pytrace.runtime.loading import Loaded
+from pytrace.runtime.slots import slot_elements, slot_words
 from pytrace.semantics.types import I64, U64, Aggregate, Record, Stack, frames_within, size_of
 
 __all__ = ["STATS", "Column", "LinesOf", "MapStore"]
@@ -53,6 +55,10 @@ class _Store:
     marked: bool
     short: tuple[int, int] | None = None
     """Descriptor and size of keys of the map for short keys."""
+    slots: memoryview | None = None
+    """The words of the array that holds elements instead of the hash (`codegen/slots.py`)."""
+    tables: Tables | None = None
+    """What CPUs have instead of the hash."""
     zeroed: bool = False
 
     @property
@@ -83,7 +89,7 @@ class _Store:
         return self.map.key is None and not self.map.by_cpu
 
 
-@frozen
+@record
 class Column:
     """What one of the hashes behind a map held: so many keys and values, each packed."""
 
@@ -117,11 +123,35 @@ class _Later(Sequence[tuple[bytes, Any]]):
 
 def _column(store: _Store, fd: int, key_size: int) -> Column:
     keys, values, total = bytearray(), bytearray(), 0
-    for some_keys, some_values, count in bpf.map_batches(fd, key_size, store.stored):
-        keys += some_keys
-        values += some_values
-        total += count
+    try:
+        for some_keys, some_values, count in bpf.map_batches(fd, key_size, store.stored):
+            keys += some_keys
+            values += some_values
+            total += count
+    except bpf.BpfError:  # a kernel without batches
+        pairs = dict(bpf.map_items(fd, key_size, store.stored))
+        keys, values, total = bytearray(b"".join(pairs)), bytearray(b"".join(pairs.values())), len(pairs)
     return Column(key_size, keys, values, total)
+
+
+def _places(column: Column, wanted: Container[bytes]) -> dict[bytes, int]:
+    """Where some keys are in a column."""
+    packed, size = bytes(column.keys), column.key_size
+    cut = (packed[n : n + size] for n in range(0, column.count * size, size))
+    return {key: n for n, key in enumerate(cut) if key in wanted}
+
+
+def _put(column: Column, elements: Mapping[bytes, bytes], stored: int) -> None:
+    """Puts elements into a column, in the place of those of the same keys."""
+    places = _places(column, elements)
+    for key, value in elements.items():
+        place = places.get(key)
+        if place is None:
+            column.keys += key
+            column.values += value
+            column.count += 1
+        else:
+            column.values[place * stored : (place + 1) * stored] = value
 
 
 class MapStore:
@@ -136,15 +166,25 @@ class MapStore:
             if image is None:
                 continue  # no program uses it
             short = (loaded.maps[map_.short], images[map_.short].key_size) if map_.short else None
-            self.add(map_, image, loaded.maps[map_.symbol], short)
+            slots = slot_words(loaded.maps[map_.slots], images[map_.slots].value_size) if map_.slots else None
+            tables = tables_of(map_, images, loaded.maps, self._value_size(map_))
+            self.add(map_, image, loaded.maps[map_.symbol], short, slots, tables)
 
-    def add(self, map_: ScriptMap, image: MapImage, fd: int, short: tuple[int, int] | None = None) -> None:
+    def add(
+        self,
+        map_: ScriptMap,
+        image: MapImage,
+        fd: int,
+        short: tuple[int, int] | None = None,
+        slots: memoryview | None = None,
+        tables: Tables | None = None,
+    ) -> None:
         """Makes a map known. `fd`, and that of the map for `short` keys, stay their owner's."""
         per_cpu = bpf.MapType.of(image.type).per_cpu
         stored = bpf.stored_size(image.type, image.value_size)
         marked = map_.key is None and image.value_size >= _words(self._value_size(map_)) + _WORD
         copies = bpf.possible_cpus() if per_cpu else 1
-        self._stores[map_.name] = _Store(map_, image, fd, stored, copies, marked, short)
+        self._stores[map_.name] = _Store(map_, image, fd, stored, copies, marked, short, slots, tables)
 
     def forget(self, name: str) -> None:
         """Does not know a map any more."""
@@ -211,20 +251,54 @@ class MapStore:
         """What all hashes hold. Short keys have fewer bytes than their type."""
         map_ = store.map
         name, key, value = map_.name, map_.key, map_.value
-        if self.lines_of is None or not is_plain(value):
+        if (self.lines_of is None or not is_plain(value)) and store.tables is None and store.slots is None:
             return Contents(name, key, value, list(self._items(store)))
-        try:
-            columns = [_column(store, *hash_) for hash_ in store.hashes]
-        except bpf.BpfError:  # a kernel without batches
-            return Contents(name, key, value, list(self._items(store)))
+        columns = self._columns(store)
 
         def make() -> list[tuple[bytes, Any]]:
             return [item for c in columns for item in self._decoded(store, c.key_size, c.keys, c.values, c.count)]
 
         later = _Later(sum(column.count for column in columns), make)
-        if len(later) >= MANY and (lines := self.lines_of(map_, columns, store.copies, store.stored)) is not None:
-            return Contents(name, key, value, later, lines)
+        if len(later) >= MANY and self.lines_of is not None and is_plain(value):
+            lines = self.lines_of(map_, columns, store.copies, store.stored)
+            if lines is not None:
+                return Contents(name, key, value, later, lines)
         return Contents(name, key, value, make())
+
+    def _columns(self, store: _Store) -> list[Column]:
+        """What all hashes hold, and what stands before them."""
+        if store.tables is not None:
+            return [self._with_tables(store, store.tables)]
+        columns = [_column(store, *hash_) for hash_ in store.hashes]
+        if store.slots is not None:
+            # A key that moved meanwhile may have been seen in both.
+            found = dict(slot_elements(store.slots, store.image.key_size))
+            _put(columns[0], {key: word[: store.stored] for key, word in found.items()}, store.stored)
+        return columns
+
+    def _with_tables(self, store: _Store, tables: Tables) -> Column:
+        """What the hash holds, with what CPUs have in their tables instead. Keys that have lost their rows meanwhile
+        are looked up again: what they had in them is then in the hash."""
+        before, column, after = tables.snapshot(), _column(store, store.fd, store.image.key_size), tables.snapshot()
+        keys, stored = before.seen.keys() | after.seen.keys(), store.stored
+        places = _places(column, keys)
+        changed: dict[bytes, bytes] = {}
+        for key in keys:
+            rows = after.values.get(key, {})
+            had = before.seen.get(key, set()) | after.seen.get(key, set())
+            place = places.get(key)
+            if place is None or not had <= rows.keys():
+                data = bpf.map_lookup(store.fd, key, stored)
+                if data is None and not rows:
+                    continue
+                value = bytearray(data or bytes(stored))  # without an element: it is being cleared
+            else:
+                value = column.values[place * stored : (place + 1) * stored]
+            for cpu, row in rows.items():
+                value[cpu * store.stride : cpu * store.stride + len(row)] = row
+            changed[key] = bytes(value)
+        _put(column, changed, stored)
+        return column
 
     def _items(self, store: _Store) -> Iterator[tuple[bytes, Any]]:
         """The entries of all hashes."""
@@ -281,6 +355,8 @@ class MapStore:
             store.zeroed = False
             bpf.map_update(store.fd, _FIRST, bytes(store.stored))
         else:
+            if store.tables is not None:
+                store.tables.drop()
             for fd, key_size in store.hashes:
                 bpf.map_clear(fd, key_size, store.stored)
 
@@ -288,6 +364,8 @@ class MapStore:
         """Sets all values to zero, on all CPUs, and keeps the keys."""
         store = self._stores[name]
         if not store.scalar:
+            if store.tables is not None:
+                store.tables.drop()
             zeros = bytes(store.stored)
             for fd, key_size in store.hashes:
                 for key in list(bpf.map_keys(fd, key_size)):
