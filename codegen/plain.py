@@ -6,8 +6,6 @@ and nothing in it can run code. A list stands for an object: a number that names
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pytrace.codegen.image import (
     Action,
     Image,
@@ -20,7 +18,7 @@ from pytrace.codegen.image import (
     ScriptMap,
 )
 from pytrace.frozen import fields
-from pytrace.hints import Any
+from pytrace.hints import Any, Callable
 from pytrace.probes.provider import Target
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.types import (

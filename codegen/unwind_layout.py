@@ -13,9 +13,8 @@ Arrays that are searched have a power of two as their length, and are filled up 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Sequence
 
 if TYPE_CHECKING:
     from array import array

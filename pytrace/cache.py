@@ -15,9 +15,9 @@ import marshal
 import os
 import stat
 from _blake2 import blake2b  # what hashlib offers too, without loading OpenSSL
-from collections.abc import Iterable
 
 import pytrace
+from pytrace.hints import Iterable
 
 __all__ = ["Cache", "Dependency", "depend_on"]
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
 
 from pytrace.console import Stop, coloured_output, encode, report_rejection, say
-from pytrace.hints import TYPE_CHECKING, NoReturn
+from pytrace.hints import TYPE_CHECKING, NoReturn, Sequence
 from pytrace.options import (
     BUFFERINGS,
     FEATURES,

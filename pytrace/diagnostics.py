@@ -9,10 +9,8 @@ them in a `Diagnostics` and `render` is the one function that draws the source l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 from pytrace.frozen import field, frozen, record
-from pytrace.hints import NoReturn
+from pytrace.hints import Iterable, Iterator, NoReturn
 from pytrace.members import Enum
 
 __all__ = ["CompileError", "Diagnostic", "Diagnostics", "Severity", "Source", "Span", "excerpts", "render"]

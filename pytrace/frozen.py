@@ -11,7 +11,7 @@ Keyword-only and init-only fields are not supported.
 
 from __future__ import annotations
 
-from operator import attrgetter
+from _operator import attrgetter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

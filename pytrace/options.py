@@ -7,9 +7,8 @@ do none of the three exactly.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pytrace.frozen import field, frozen, record
+from pytrace.hints import Sequence
 
 __all__ = ["OPTIONS", "CommandLine", "Option", "UsageError", "parse_command_line", "usage"]
 

@@ -16,7 +16,8 @@ COMPILER_PARTS = (
     "pytrace.semantics.program", "pytrace.semantics.unit", "pytrace.codegen.driver", "pytrace.codegen.llvm",
     "pytrace.codegen.libllvm",
 )
-SLOW = {"dataclasses", "inspect", "ast", "typing", "enum", "re", "prompt_toolkit", "threading", "platform", "hashlib"}
+SLOW = {"dataclasses", "inspect", "ast", "typing", "enum", "re", "prompt_toolkit", "threading", "platform", "hashlib",
+        "functools", "collections", "contextlib"}
 SHOW_MODULES = """
 import sys
 from pytrace.cli import main

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
-from pytrace.hints import TYPE_CHECKING, Any
+from pytrace.hints import TYPE_CHECKING, Any, Iterator, Mapping
 from pytrace.once import imported
 
 if TYPE_CHECKING:

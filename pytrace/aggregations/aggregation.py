@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
 
-from pytrace.hints import TYPE_CHECKING, Any, ClassVar, Protocol
+from pytrace.hints import TYPE_CHECKING, Any, Callable, ClassVar, Iterator, Protocol, Sequence
 from pytrace.semantics.types import Aggregate
 
 if TYPE_CHECKING:

@@ -7,11 +7,9 @@ orders it like an unsigned one), and the values of `min` have all bits inverted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pytrace.aggregations.aggregation import MASK, Aggregation, Copies, quotient, words, wrap
 from pytrace.aggregations.cells import raise_to
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Sequence
 from pytrace.semantics.types import Aggregate
 
 if TYPE_CHECKING:

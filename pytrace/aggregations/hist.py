@@ -7,11 +7,10 @@ each. With x = n >> k and l = the position of the highest set bit of x | 1, the 
 
 from __future__ import annotations
 
-from functools import cache
-
 from pytrace.aggregations.aggregation import quotient
 from pytrace.aggregations.histogram import Bucket, Histogram, label, scaled
 from pytrace.hints import TYPE_CHECKING
+from pytrace.once import cache
 from pytrace.semantics.types import Aggregate
 
 if TYPE_CHECKING:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import struct
 from abc import abstractmethod
-from collections.abc import Sequence
 
 from pytrace.aggregations.aggregation import MASK, Aggregation
 from pytrace.aggregations.cells import add
 from pytrace.frozen import frozen
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Sequence
 from pytrace.semantics.types import Aggregate
 
 if TYPE_CHECKING:

@@ -5,10 +5,9 @@ Bucket 0 holds what is below `min`, the last one what is at or above min + step 
 
 from __future__ import annotations
 
-from functools import cache
-
 from pytrace.aggregations.histogram import Bucket, Histogram, label
 from pytrace.hints import TYPE_CHECKING
+from pytrace.once import cache
 from pytrace.semantics.types import Aggregate
 
 if TYPE_CHECKING:

@@ -5,11 +5,9 @@ Two words per CPU: total (modulo 2^64) and count. The average is total / count, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pytrace.aggregations.aggregation import Aggregation, Copies, quotient, words, wrap
 from pytrace.aggregations.cells import add
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Sequence
 from pytrace.semantics.types import Aggregate
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from ctypes import (
     c_uint64,
     c_void_p,
 )
-from functools import cache
 
 from pytrace.kernel import BCC_LIBRARY
+from pytrace.once import cache
 from pytrace.problem import Problem
 
 __all__ = ["BccMissing", "SymbolOptions", "available", "library"]

@@ -9,7 +9,8 @@ and parallel threads do not help, for the kernel tears them down under one lock 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+
+from pytrace.hints import Iterable, Sequence
 
 __all__ = ["abandon_events", "close_all", "detach_all"]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
 
+from pytrace.hints import Iterator
 from pytrace.kernel.elf import Elf, ElfError, ElfSymbol
 from pytrace.kernel.mappings import elf_of, open_elf_in_root
 

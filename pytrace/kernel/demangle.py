@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from functools import cache
 
 from pytrace.kernel.bcc import library
+from pytrace.once import cache
 
 __all__ = ["demangle"]
 

@@ -11,10 +11,10 @@ import mmap
 import os
 import stat
 import struct
-from collections.abc import Iterator
-from functools import cache
 from typing import NamedTuple
 
+from pytrace.hints import Iterator
+from pytrace.once import cache
 from pytrace.problem import Problem
 
 __all__ = [

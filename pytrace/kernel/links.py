@@ -8,10 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from collections.abc import Iterator, Sequence
 
 from pytrace.frozen import frozen
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Iterator, Sequence
 from pytrace.kernel.abi import AttachType, Cmd
 from pytrace.kernel.syscall import BpfError, address, address_of_buffer, bpf, bpf_or_errno
 

@@ -10,11 +10,11 @@ import errno
 import mmap
 import struct
 import time
-from collections.abc import Iterator
-from functools import cache
 
+from pytrace.hints import Iterator
 from pytrace.kernel.abi import Cmd, MapType
 from pytrace.kernel.syscall import ENOTSUPP, BpfError, address, address_of_buffer, bpf, bpf_or_errno
+from pytrace.once import cache
 
 __all__ = [
     "map_batches", "map_clear", "map_create", "map_delete", "map_freeze", "map_items", "map_keys", "map_lookup",

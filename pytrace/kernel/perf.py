@@ -12,12 +12,12 @@ import errno
 import fcntl
 import os
 import struct
-from functools import cache
 
 from pytrace.kernel.abi import syscall_number
 from pytrace.kernel.links import link_perf_event
 from pytrace.kernel.programs import prog_load
 from pytrace.kernel.syscall import BpfError, address, call
+from pytrace.once import cache
 
 __all__ = [
     "HARDWARE",

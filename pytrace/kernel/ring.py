@@ -8,7 +8,8 @@ wrap. Each record has a header of 8 bytes: u32 length with two flags, u32 intern
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+
+from pytrace.hints import Iterator
 
 __all__ = ["RingReader"]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from functools import cache
 
 from pytrace.kernel.bcc import Symbol, SymbolOptions, library
 from pytrace.kernel.process_symbols import ProcessSymbols, Resolved
+from pytrace.once import cache
 
 __all__ = ["ProcessSymbols", "Resolved", "UserSymbols", "kernel_symbol", "parse_build_id_frame"]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-from functools import cache
 
 from pytrace.kernel.abi import Cmd, syscall_number
+from pytrace.once import cache
 from pytrace.problem import Problem
 
 __all__ = [

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-from functools import cache, cached_property
 
 from pytrace.frozen import frozen
 from pytrace.kernel.abi import syscall_number
 from pytrace.kernel.syscall import BpfError, call
+from pytrace.once import cache, cached_property
 
 __all__ = ["FormatField", "Tracefs", "TracepointFormat", "find", "parse_format"]
 

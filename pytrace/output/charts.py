@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Sequence
+
+from pytrace.hints import Sequence
 
 __all__ = ["Row", "histogram", "time_series"]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from operator import itemgetter
+from _operator import itemgetter
 from struct import unpack
 
 from pytrace.frozen import frozen
-from pytrace.hints import TYPE_CHECKING, Any
+from pytrace.hints import TYPE_CHECKING, Any, Callable, Iterator, Sequence
 from pytrace.output.values import Decoder, Structs, decoder, divide, scalar_code
 from pytrace.semantics.types import Aggregate, Array, Enum, Int, Record, Stack, Struct, Tuple, Type, members_of
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pytrace.frozen import frozen
-from pytrace.hints import Protocol
+from pytrace.hints import Mapping, Protocol
 from pytrace.output.values import CapturedStack, Structs
 from pytrace.semantics.types import Enum, Stack
 

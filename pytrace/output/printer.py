@@ -7,10 +7,9 @@ in JSON mode.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
 
 from pytrace.frozen import frozen
-from pytrace.hints import TYPE_CHECKING, Any
+from pytrace.hints import TYPE_CHECKING, Any, Callable, Mapping
 from pytrace.output.meaning import Meaning
 from pytrace.output.streams import Messages, Output
 from pytrace.output.text import TextValues

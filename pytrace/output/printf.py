@@ -11,10 +11,8 @@ the plus sign of `%+s` to every signed integer in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from pytrace.frozen import frozen, replace
-from pytrace.hints import Any, cast
+from pytrace.hints import Any, Callable, Sequence, cast
 from pytrace.output.gfp import gfp_flags
 from pytrace.output.text import TextValues, escape_bytes
 from pytrace.output.values import Buffered, Slot, slot_of, slots_decoder

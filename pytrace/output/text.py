@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from pytrace.hints import Any
+from pytrace.hints import Any, Callable
 from pytrace.output.meaning import Meaning
 from pytrace.semantics.types import (
     Aggregate,

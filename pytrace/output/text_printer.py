@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cached_property
-
-from pytrace.hints import TYPE_CHECKING, Any
+from pytrace.hints import TYPE_CHECKING, Any, Callable, Mapping
+from pytrace.once import cached_property
 from pytrace.output.printer import ERROR, WARNING, Printer
 
 if TYPE_CHECKING:

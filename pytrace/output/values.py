@@ -22,11 +22,10 @@ are little-endian and laid out as `semantics.types` says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from struct import Struct as Packed
 
 from pytrace.frozen import frozen
-from pytrace.hints import Any
+from pytrace.hints import Any, Callable, Mapping, Sequence
 from pytrace.semantics.types import (
     Aggregate,
     Array,

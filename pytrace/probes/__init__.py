@@ -14,8 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
+from pytrace.hints import Iterator, Mapping
 from pytrace.once import imported
 from pytrace.probes.patterns import matcher
 from pytrace.probes.provider import Provider

@@ -5,10 +5,8 @@ They are RAW_TRACEPOINT programs executed by BPF_PROG_TEST_RUN in the context of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pytrace.diagnostics import Diagnostics
-from pytrace.hints import ClassVar
+from pytrace.hints import ClassVar, Iterator
 from pytrace.probes.patterns import matcher
 from pytrace.probes.provider import Host, ProbeContext, Provider, Spec, Target
 

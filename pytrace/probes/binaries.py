@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 from pytrace.frozen import frozen
+from pytrace.hints import Iterator
 
 __all__ = ["Binary", "FileState", "find_binaries", "native", "shown"]
 

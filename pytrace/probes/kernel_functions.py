@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from functools import cache, cached_property
 
 from pytrace.hints import TYPE_CHECKING
+from pytrace.once import cache, cached_property
 from pytrace.probes.patterns import has_wildcard, literal_prefix, matcher
 
 if TYPE_CHECKING:

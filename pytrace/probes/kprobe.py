@@ -9,10 +9,9 @@ functions by one program (`session`, see `semantics/sessions.py`).
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
 
 from pytrace.diagnostics import Diagnostics
-from pytrace.hints import ClassVar
+from pytrace.hints import Callable, ClassVar, Iterator
 from pytrace.probes.kernel_functions import function_size
 from pytrace.probes.multi import attach_together
 from pytrace.probes.numbers import BadNumber, number

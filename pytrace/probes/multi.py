@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from pytrace.hints import Callable
 from pytrace.probes.provider import AttachError, Attachment, Targets, detach
 
 __all__ = ["attach_together"]

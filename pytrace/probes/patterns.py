@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from pytrace.hints import Callable
 from pytrace.once import cache
 
 __all__ = ["has_wildcard", "literal_prefix", "matcher"]

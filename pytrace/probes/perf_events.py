@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable
 
+from pytrace.hints import Callable, Iterable
 from pytrace.probes.provider import AttachError, Attachment, Host, ProbeContext, Provider, Target
 from pytrace.semantics.types import Pointer, Space, Struct
 

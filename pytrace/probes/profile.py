@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from pytrace.probes.perf_events import attach_events, threads_of
 from pytrace.probes.provider import Attachment, Provider, Target
 from pytrace.probes.units import TimerProvider, clock_event
@@ -17,9 +15,9 @@ class Profile(TimerProvider):
         from pytrace.kernel import maps
 
         if pid is None:
-            opens = [partial(clock_event, target, cpu=cpu) for cpu in maps.online_cpus()]
+            opens = [lambda cpu=cpu: clock_event(target, cpu=cpu) for cpu in maps.online_cpus()]
         else:
-            opens = [partial(clock_event, target, pid=thread) for thread in threads_of(pid)]
+            opens = [lambda thread=thread: clock_event(target, pid=thread) for thread in threads_of(pid)]
         return attach_events(prog_fd, target, cookie, opens)
 
 

@@ -9,11 +9,10 @@ they are attached and how they are listed. `PROVIDERS` in `pytrace.probes` finds
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
 
 from pytrace.diagnostics import Diagnostics, Span
 from pytrace.frozen import field, frozen, replace
-from pytrace.hints import TYPE_CHECKING, ClassVar, Protocol
+from pytrace.hints import TYPE_CHECKING, Callable, ClassVar, Iterator, Protocol, Sequence
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.types import Space, Type, TypeTable
 

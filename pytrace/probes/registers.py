@@ -6,9 +6,9 @@ Offsets are in bytes and follow arch/*/include/uapi/asm/ptrace.h; calling conven
 from __future__ import annotations
 
 import os
-from functools import cache
 
 from pytrace.frozen import frozen
+from pytrace.once import cache
 from pytrace.probes.provider import ContextField
 from pytrace.semantics.types import U64, Space
 

@@ -5,11 +5,9 @@ Targets that are `shared` stand for system calls and are attached together (`sem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import replace
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Callable, Iterator
 from pytrace.probes.patterns import has_wildcard, matcher
 from pytrace.probes.perf_events import attach_event
 from pytrace.probes.provider import (

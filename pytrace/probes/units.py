@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pytrace.diagnostics import Diagnostics
+from pytrace.hints import Iterator
 from pytrace.probes.patterns import matcher
 from pytrace.probes.perf_events import PerfEventProvider
 from pytrace.probes.provider import Host, Spec, Target

@@ -9,11 +9,10 @@ a perf event for each place takes a hundred times longer to close.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from functools import partial
 
 from pytrace.diagnostics import Diagnostics
-from pytrace.hints import ClassVar
+from pytrace.hints import Callable, ClassVar, Iterator
 from pytrace.probes import user_places
 from pytrace.probes.archives import is_member
 from pytrace.probes.binaries import find_binaries, native

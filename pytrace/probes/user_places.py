@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import frozen, replace
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Iterator
 from pytrace.probes.archives import ArchiveError, is_member, member
 from pytrace.probes.binaries import Binary, FileState, find_binaries, native, shown
 from pytrace.probes.instructions import is_boundary

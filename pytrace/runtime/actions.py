@@ -6,11 +6,9 @@ formatting and writing are then bound together, and a record costs one look-up a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-
 from pytrace.codegen.image import Action, Image
 from pytrace.frozen import field, record
-from pytrace.hints import TYPE_CHECKING, Any, cast
+from pytrace.hints import TYPE_CHECKING, Any, Callable, Iterable, Mapping, Sequence, cast
 from pytrace.output.printer import Printer
 from pytrace.output.values import members_decoder
 from pytrace.runtime.errors import error_text, runtime_message

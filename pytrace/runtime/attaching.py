@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from itertools import groupby
 
 from pytrace.codegen.image import Image
 from pytrace.frozen import field, frozen, record
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Callable, Iterator
 from pytrace.probes import PROVIDERS
 from pytrace.probes.provider import AttachError, Attachment, Provider, Target
 from pytrace.runtime.errors import RunError

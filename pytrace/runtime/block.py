@@ -6,10 +6,8 @@ then belong to the session.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pytrace.codegen.image import PACKETS, Image
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Callable
 from pytrace.kernel import bpf
 from pytrace.kernel.ring import RingReader
 from pytrace.output.printer import Printer

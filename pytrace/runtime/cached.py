@@ -3,10 +3,9 @@ use them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pytrace.codegen.image import MapImage, ScriptMap
 from pytrace.frozen import frozen
+from pytrace.hints import Mapping
 from pytrace.kernel import bpf
 
 __all__ = ["Snapshot", "Tables", "tables_of"]

@@ -14,8 +14,8 @@ import _thread
 import fcntl
 import os
 import time
-from collections.abc import Iterable
 
+from pytrace.hints import Iterable
 from pytrace.kernel import bpf
 
 __all__ = ["Detaching"]

@@ -9,11 +9,11 @@ import errno
 import os
 import struct
 import time
-from collections.abc import Mapping
 
 from pytrace.codegen.image import Image, MapImage, ProgramImage
 from pytrace.codegen.unwind_layout import PIDS
 from pytrace.frozen import field, frozen, record
+from pytrace.hints import Mapping
 from pytrace.kernel import bpf
 from pytrace.runtime.errors import RunError
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable, Iterable
+
+from pytrace.hints import Callable, Iterable
 
 __all__ = ["Loop", "readable"]
 

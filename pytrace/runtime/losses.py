@@ -7,9 +7,8 @@ run a program because one was running on that CPU already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from pytrace.codegen.image import Loss, ProgramImage
+from pytrace.hints import Iterable
 from pytrace.kernel import bpf
 from pytrace.probes.provider import Attachment
 from pytrace.runtime.loading import Loaded

@@ -8,13 +8,12 @@ those whose values are in parts. Where the kernel keeps a copy for each CPU, the
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from functools import cached_property
 
 from pytrace.codegen.image import MapImage, ScriptMap
 from pytrace.frozen import record
-from pytrace.hints import Any
+from pytrace.hints import Any, Callable, Container, Iterator, Mapping, Sequence
 from pytrace.kernel import bpf
+from pytrace.once import cached_property
 from pytrace.output.contents import Contents, aggregation_of, is_plain
 from pytrace.output.values import decoder, scalar_code
 from pytrace.runtime.cached import Tables, tables_of

@@ -6,12 +6,11 @@ Everything is looked up when it is printed, and remembered. Nothing here fails: 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from functools import cached_property
 
 from pytrace.codegen.image import Image
 from pytrace.codegen.unwind_layout import FAILED
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Callable
+from pytrace.once import cached_property
 from pytrace.output.values import CapturedStack
 from pytrace.semantics.types import Array, Opaque, Record, Stack, Tuple, Type, members_of
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pytrace.codegen.image import SLOTS_AT
+from pytrace.hints import Iterator
 from pytrace.kernel import bpf
 
 __all__ = ["slot_elements", "slot_words"]

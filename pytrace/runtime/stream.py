@@ -12,9 +12,7 @@ ring of its own, the control ring. Each of its records tells how many bytes were
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Callable
 from pytrace.kernel.ring import RingReader
 from pytrace.once import deque
 

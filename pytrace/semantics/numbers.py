@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from pytrace.hints import TYPE_CHECKING
+from pytrace.once import cache
 
 if TYPE_CHECKING:
     import re
