@@ -10,12 +10,9 @@ import os
 import struct
 
 from pytrace.frozen import frozen
-from pytrace.hints import TYPE_CHECKING, Iterator, Sequence
+from pytrace.hints import Iterator, Sequence
 from pytrace.kernel.abi import AttachType, Cmd
 from pytrace.kernel.syscall import BpfError, address, address_of_buffer, bpf, bpf_or_errno
-
-if TYPE_CHECKING:
-    from array import array
 
 __all__ = [
     "LinkInfo", "MapInfo", "ProgInfo", "btf_info", "fd_by_id", "ids", "iter_create", "link_create", "link_info",
@@ -82,10 +79,10 @@ def link_kprobe_multi(
     sessions 6.12)."""
     count = len(symbols) or len(addresses)
     names = [symbol.encode() + b"\0" for symbol in symbols]
-    from array import array
-
-    pointers, places, values = array("Q", [address(n) for n in names]), array("Q", addresses), array("Q", cookies)
-    rest = struct.pack("<IIQQQ", MULTI_RETURN if returns else 0, count, _at(pointers), _at(places), _at(values))
+    pointers, places, values = _words([address(n) for n in names]), _words(addresses), _words(cookies)
+    rest = struct.pack(
+        "<IIQQQ", MULTI_RETURN if returns else 0, count, *map(address_of_buffer, (pointers, places, values))
+    )
     kind = AttachType.TRACE_KPROBE_SESSION if session else AttachType.TRACE_KPROBE_MULTI
     return link_create(prog_fd, 0, kind, rest, f"cannot attach to {count} kernel functions")
 
@@ -105,19 +102,17 @@ def link_uprobe_multi(
     6.13). Offsets are positions in the file, in bytes; `ref_ctr_offsets` those of USDT semaphores (0 for none). `pid`
     restricts it to one process."""
     name = os.fsencode(path) + b"\0"
-    from array import array
-
-    places, counters, values = array("Q", offsets), array("Q", ref_ctr_offsets), array("Q", cookies)
+    places, counters, values = _words(offsets), _words(ref_ctr_offsets), _words(cookies)
     rest = struct.pack(
-        "<QQQQIIIxxxx", address(name), _at(places), _at(counters), _at(values), len(places),
+        "<QQQQIIIxxxx", address(name), *map(address_of_buffer, (places, counters, values)), len(offsets),
         MULTI_RETURN if returns else 0, pid,
     )
     kind = AttachType.TRACE_UPROBE_SESSION if session else AttachType.TRACE_UPROBE_MULTI
-    return link_create(prog_fd, 0, kind, rest, f"cannot attach to {len(places)} places of {path}")
+    return link_create(prog_fd, 0, kind, rest, f"cannot attach to {len(offsets)} places of {path}")
 
 
-def _at(values: array[int]) -> int:
-    return values.buffer_info()[0] if values else 0
+def _words(values: Sequence[int]) -> bytearray:
+    return bytearray(struct.pack(f"<{len(values)}Q", *values))
 
 
 def obj_pin(fd: int, path: str) -> None:
@@ -204,11 +199,9 @@ def prog_info(fd: int) -> ProgInfo:
     """What the kernel says about a program (struct bpf_prog_info)."""
     first = _PROG_INFO.unpack(_info(fd, bytearray(_PROG_INFO.size)))
     maps, size, functions = first[9], first[21], first[23]
-    from array import array
-
-    map_ids, info = array("I", bytes(4 * maps)), bytearray(functions * size)
+    map_ids, info = bytearray(4 * maps), bytearray(functions * size)
     ask = bytearray(_PROG_INFO.size)
-    struct.pack_into("<IQ", ask, _NR_MAP_IDS, maps, _at(map_ids))
+    struct.pack_into("<IQ", ask, _NR_MAP_IDS, maps, address_of_buffer(map_ids))
     struct.pack_into("<IQI", ask, _FUNC_INFO, size, address_of_buffer(info), functions)
     (
         type_, id_, tag, _, _, _, _, _, _, _, _, name, _, _, _, _, _, _, _, _, btf_id, _, _, _, _, _, _, _, _, _, _, _,
@@ -216,7 +209,7 @@ def prog_info(fd: int) -> ProgInfo:
     ) = _PROG_INFO.unpack(_info(fd, ask))
     return ProgInfo(
         type=type_, id=id_, tag=tag, name=_name(name), translated_size=first[4], jited_size=first[3],
-        map_ids=tuple(map_ids), btf_id=btf_id,
+        map_ids=struct.unpack(f"<{maps}I", map_ids), btf_id=btf_id,
         func_info=tuple(_pair(info, n * size) for n in range(functions)),
         run_time=run_time, run_count=run_count, recursion_misses=missed, verified_insns=verified,
     )
