@@ -177,7 +177,8 @@ def test_exit_ends_its_block_only(enter: Enter):
         'begin { @a = 1 } interval:ms:20 { printf("once\\n"); exit(3); printf("never\\n") } end { printf("end\\n") }',
         "interval:ms:20 { @b = 1 }", ":wait 500ms", ":ls", "@b",
     )
-    assert "[1] once\n[1] end\n[1] ended by exit() with status 3\n" in out
+    assert out.count("[1] once\n") == 1 and out.index("[1] once\n") < out.index("[1] end\n")
+    assert "[1] end\n[1] ended by exit() with status 3\n" in out
     assert "never" not in out
     assert "[1]  ended" in out and "[2]  running" in out and "@b: 1" in out
 
