@@ -45,6 +45,16 @@ def test_every_event_is_counted_once(pytrace: Callable[..., Done], load: Path, k
         assert sums == {f"{key}, {thread}": expected[key] for key in range(keys) for thread in (0, 1)}
 
 
+def test_many_keys(pytrace: Callable[..., Done], load: Path):
+    """So many that they are printed as columns; what CPUs have in their tables is in them."""
+    keys = 40_000
+    body = f"@m[args.args[0] % {keys}] = count(); @a[args.args[0] % {keys}] = avg(args.args[0] % {keys});"
+    program = f"config = {{ max_map_keys = {2 * keys} }} {PROBE} {{ {body} }}"
+    done = pytrace("-q", "--no-warnings", "-e", program, "-c", f"{load} getppid {CALLS} 2")
+    assert entries(done.stdout) == {str(key): str(2 * CALLS // keys) for key in range(keys)}
+    assert entries(done.stdout, "a") == {str(key): str(key) for key in range(keys)}
+
+
 def test_all_that_fits(pytrace: Callable[..., Done], load: Path):
     keys = 300
     kinds = ("min", "max", "avg", "stats")
