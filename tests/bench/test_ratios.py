@@ -66,11 +66,27 @@ def programs(pid: int) -> dict[int, tuple[int, int]]:
 
 
 def test_aggregations_cost_a_fraction_of_a_look_up(load: Path):
-    """They are updated in place; `@[pid]` has to find its place first."""
+    """They are updated in place; `@[pid]++` has to find its place first."""
     probe = "tracepoint:syscalls:sys_enter_getppid"
-    bodies = ("@[pid] = count();", "@c = count();", "@s = sum(pid);", "@m = max(pid);", "@h = hist(pid);", "@p++;")
+    bodies = ("@[pid]++;", "@c = count();", "@s = sum(pid);", "@m = max(pid);", "@h = hist(pid);", "@p++;")
     keyed, *others = costs(load, "getppid", [f"{probe} {{ {body} }}" for body in bodies])
     assert max(others) < 0.8 * keyed, (keyed, others)
+
+
+def test_short_keys_are_cheaper_than_the_hash(load: Path):
+    """The table of a CPU, against the look-up and the list of another map with the same keys."""
+    probe = "tracepoint:syscalls:sys_enter_getppid"
+    table, hash_ = costs(load, "getppid", [f"{probe} {{ @a[pid, tid] = count(); }}", f"{probe} {{ @b[pid, tid]++; }}"])
+    assert table < 0.9 * hash_, (table, hash_)
+
+
+def test_a_latency_costs_less_than_two_updates_of_a_hash(load: Path):
+    """Keys that come and go have slots, if they have no more than 32 bits."""
+    probe = "tracepoint:syscalls:sys_enter_getppid"
+    keys = {"a": "tid", "b": "(uint64)tid"}
+    bodies = [f"@{name}[{key}] = 1; if (delete(@{name}, {key})) {{ @c = count(); }}" for name, key in keys.items()]
+    slots, hash_ = costs(load, "getppid", [f"{probe} {{ {body} }}" for body in bodies])
+    assert slots < 0.6 * hash_, (slots, hash_)
 
 
 def test_short_strings_are_cheap_keys(load: Path):
