@@ -27,6 +27,14 @@ RAW, RAW_EXIT = "tracepoint:raw_syscalls:sys_enter", "tracepoint:raw_syscalls:sy
 OPEN = "tracepoint:syscalls:sys_enter_openat"
 CASES = (
     ("count", f"{ENTER} {{ @ = count(); }}", "getppid"),
+    ("sum", f"{RAW} {{ @ = sum(args.id); }}", "getppid"),
+    ("avg", f"{RAW} {{ @ = avg(args.id); }}", "getppid"),
+    ("min", f"{RAW} {{ @ = min(args.id); }}", "getppid"),
+    ("max", f"{RAW} {{ @ = max(args.id); }}", "getppid"),
+    ("stats", f"{RAW} {{ @ = stats(args.id); }}", "getppid"),
+    ("hist", f"{RAW} {{ @ = hist(args.id); }}", "getppid"),
+    ("lhist", f"{RAW} {{ @ = lhist(args.id, 0, 500, 10); }}", "getppid"),
+    ("++", f"{RAW} {{ @++; }}", "getppid"),
     ("pid", f"{ENTER} {{ @[pid] = count(); }}", "getppid"),
     ("id", f"{RAW} {{ @[args.id] = count(); }}", "getppid"),
     ("comm", f"{ENTER} {{ @[comm] = count(); }}", "getppid"),

@@ -1,7 +1,8 @@
 """pytrace against bpftrace: `python -m tests.bench.peer [--peer COMMAND] [GROUP …]`.
 
-Groups: warm, cold, bulk, events, streams, dumps. Both tools run in turn, round by round, on the same machine; the
-tables give medians. It takes root, gcc, and some minutes for each group. The lower the ratio, the better for pytrace.
+Groups: warm, cold, bulk, streams, dumps. Both tools run in turn, round by round, on the same machine; the tables give
+medians: the lower the ratio, the better for pytrace. What events cost is measured by `tests.bench.event_cost`. It takes
+root, gcc, and some minutes for each group.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.bench.peer.events import events
 from tests.bench.peer.outputs import dumps, streams
 from tests.bench.peer.starts import bulk, starts
 from tests.bench.peer.tools import launcher, ours, theirs
 from tests.conftest import PROGRAMS
 
-GROUPS = ("warm", "cold", "bulk", "events", "streams", "dumps")
+GROUPS = ("warm", "cold", "bulk", "streams", "dumps")
 
 
 def main() -> None:
@@ -25,8 +25,6 @@ def main() -> None:
     parser.add_argument("groups", nargs="*", metavar="GROUP", help="which tables to make (all)")
     parser.add_argument("--peer", default="bpftrace", help="the command of bpftrace")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--events", type=int, default=1_000_000, help="system calls of a round")
-    parser.add_argument("--only", default="", help="of the events, only those with this in their name")
     args = parser.parse_args()
     if unknown := set(args.groups) - set(GROUPS):
         parser.error(f"no such group: {', '.join(sorted(unknown))}")
@@ -43,8 +41,6 @@ def main() -> None:
                 starts("Cold starts: nothing cached", (ours(folder, "--no-cache"), peer), args.rounds)
             elif group == "bulk":
                 bulk((cached, peer), args.rounds, folder)
-            elif group == "events":
-                events((cached, peer), args.rounds, folder, load, args.events, args.only)
             elif group == "streams":
                 streams((cached, peer), args.rounds, folder, load)
             else:

@@ -10,11 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from pytrace.kernel import bpf
 from tests.conftest import PROGRAMS, ROOT
 
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -91,18 +88,6 @@ class Tracer:
         assert found
         return int(found[1]) / 1024
 
-    def programs(self) -> dict[int, tuple[int, int]]:
-        """How often each of its programs ran, and for how many nanoseconds, by their numbers."""
-        found = {}
-        for entry in os.listdir(f"/proc/{self.pid}/fdinfo"):
-            text = Path(f"/proc/{self.pid}/fdinfo/{entry}").read_text()
-            number = re.search(r"^prog_id:\s+(\d+)", text, re.M)
-            if number and (fd := _open(int(number[1]))) >= 0:
-                info = bpf.prog_info(fd)
-                bpf.close(fd)
-                found[info.id] = (info.run_count, info.run_time)
-        return found
-
     def interrupt(self) -> None:
         os.kill(self.pid, signal.SIGINT)
 
@@ -121,20 +106,3 @@ class Tracer:
         if status:
             raise RuntimeError(f"{self.process.args!r}: {self.messages.decode(errors='replace')}")
         return ended - self.started, cpu / 1e6, memory / 1024
-
-
-def _open(number: int) -> int:
-    try:
-        return bpf.fd_by_id("prog", number)
-    except OSError:
-        return -1
-
-
-@contextmanager
-def statistics() -> Iterator[None]:
-    """While the kernel measures what programs take."""
-    fd = bpf.enable_stats()
-    try:
-        yield
-    finally:
-        bpf.close(fd)
