@@ -307,6 +307,8 @@ def start(
 
 def list_probes(line: CommandLine, *, no_features: frozenset[str]) -> int:
     """-l: the probes and types that match a pattern, or the probes of a program."""
+    from itertools import islice
+
     from pytrace.options import CommandLine
     from pytrace.probes import listing
     from pytrace.probes.host import MachineHost
@@ -337,9 +339,8 @@ def list_probes(line: CommandLine, *, no_features: frozenset[str]) -> int:
         options = Options(pid=pid, no_features=no_features, traceable_functions=line.last("traceable-functions"))
         host = MachineHost(options)
         lines = listing.list_pattern(pattern, host, verbose=verbose)
-    write = sys.stdout.write
-    for text in lines:
-        write(text + "\n")
+    while block := list(islice(lines, 1000)):  # writing each line takes as long as making it
+        sys.stdout.write("\n".join(block) + "\n")
     for path in host.undescribed:
         say(f'WARNING: No DWARF found for "{path}", cannot show parameter info\n')
     sys.stdout.flush()

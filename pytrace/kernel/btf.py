@@ -185,6 +185,15 @@ class Btf:
                     if found is not None:
                         yield self._record(found, word)
 
+    def prototype(self, name: str) -> int | None:
+        """The id of the type of the function with that name in this object (not in its base). For many names."""
+        self._searches += 1
+        if self._searches > _SEARCHES:
+            ids = self.names(Kind.FUNC).get(name)
+            return self._words[self._place(ids[0]) + 2] if ids else None
+        found = next(self.find_all(name, Kind.FUNC), None)
+        return found.value if found is not None else None
+
     def find(self, name: str, *kinds: int) -> BtfType | None:
         """The first such type, here or in the base. Of a struct declared and defined, ask for the kinds wanted."""
         if self.base is not None and (found := self.base.find(name, *kinds)):

@@ -155,14 +155,15 @@ class KernelBtf:
 
     def signature(self, module: str, name: str) -> Signature | None:
         """A function's declaration; None if it has no type."""
-        found = self._find(module, name)
-        return None if found is None else self._sign(*found)
+        btf = self._btf(module)
+        prototype = btf.prototype(name) if btf is not None else None
+        return None if btf is None or prototype is None else self._sign(btf, prototype)
 
-    def _sign(self, btf: Btf, function: BtfType, skip: int = 0) -> Signature:
+    def _sign(self, btf: Btf, id_: int, skip: int = 0) -> Signature:
         # Half of the kernel's functions are declared like another one.
-        key = (btf.name, function.value, skip)
+        key = (btf.name, id_, skip)
         if key not in self._signatures:
-            prototype = btf.type(function.value)
+            prototype = btf.type(id_)
             parameters = btf.parameters(prototype)[skip:]
             self._signatures[key] = Signature(
                 tuple((self._text(btf, each.type), _name(each, n)) for n, each in enumerate(parameters)),
@@ -229,7 +230,7 @@ class KernelBtf:
     def tracepoint_signature(self, module: str, name: str) -> Signature | None:
         """The declaration of a tracepoint's arguments; None if that is not known."""
         found = self._stub(module, name)
-        return None if found is None else self._sign(*found, skip=1)
+        return None if found is None else self._sign(found[0], found[1].value, skip=1)
 
     # --- iterators and BPF programs -------------------------------------------------------------------------------
 
