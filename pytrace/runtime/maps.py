@@ -8,10 +8,11 @@ those whose values are in parts. Where the kernel keeps a copy for each CPU, the
 from __future__ import annotations
 
 import struct
+from itertools import compress
 
 from pytrace.codegen.image import MapImage, ScriptMap
 from pytrace.frozen import record
-from pytrace.hints import Any, Callable, Container, Iterator, Mapping, Sequence
+from pytrace.hints import Any, Callable, Iterable, Iterator, Mapping, Sequence
 from pytrace.kernel import bpf
 from pytrace.once import cached_property
 from pytrace.output.contents import Contents, aggregation_of, is_plain
@@ -133,16 +134,17 @@ def _column(store: _Store, fd: int, key_size: int) -> Column:
     return Column(key_size, keys, values, total)
 
 
-def _places(column: Column, wanted: Container[bytes]) -> dict[bytes, int]:
-    """Where some keys are in a column."""
-    packed, size = bytes(column.keys), column.key_size
-    cut = (packed[n : n + size] for n in range(0, column.count * size, size))
-    return {key: n for n, key in enumerate(cut) if key in wanted}
+def _places(column: Column, wanted: Iterable[bytes]) -> dict[bytes, int]:
+    """Where some keys are in a column. All of it happens in C: there may be millions."""
+    within = {(key,) for key in wanted}
+    cut = struct.Struct(f"{column.key_size}s").iter_unpack
+    found = compress(range(column.count), map(within.__contains__, cut(column.keys)))
+    size = column.key_size
+    return {bytes(column.keys[n * size : (n + 1) * size]): n for n in found}
 
 
-def _put(column: Column, elements: Mapping[bytes, bytes], stored: int) -> None:
+def _put(column: Column, places: Mapping[bytes, int], elements: Mapping[bytes, bytes], stored: int) -> None:
     """Puts elements into a column, in the place of those of the same keys."""
-    places = _places(column, elements)
     for key, value in elements.items():
         place = places.get(key)
         if place is None:
@@ -272,7 +274,8 @@ class MapStore:
         if store.slots is not None:
             # A key that moved meanwhile may have been seen in both.
             found = dict(slot_elements(store.slots, store.image.key_size))
-            _put(columns[0], {key: word[: store.stored] for key, word in found.items()}, store.stored)
+            elements = {key: word[: store.stored] for key, word in found.items()}
+            _put(columns[0], _places(columns[0], elements), elements, store.stored)
         return columns
 
     def _with_tables(self, store: _Store, tables: Tables) -> Column:
@@ -296,7 +299,7 @@ class MapStore:
             for cpu, row in rows.items():
                 value[cpu * store.stride : cpu * store.stride + len(row)] = row
             changed[key] = bytes(value)
-        _put(column, changed, stored)
+        _put(column, places, changed, stored)
         return column
 
     def _items(self, store: _Store) -> Iterator[tuple[bytes, Any]]:
