@@ -99,9 +99,12 @@ def kernel_of(name: str) -> Path:
     place = cache / (package if name.startswith("linux-image") else name)
     if not place.exists():
         with tempfile.TemporaryDirectory(dir=cache) as folder:
-            apt(["apt-get", *options, "download", "-q", package], folder)
-            (file,) = Path(folder).glob("*.deb")
-            subprocess.run(["dpkg-deb", "-x", file, f"{folder}/unpacked"], check=True)
+            # Newer packages have their files in two others.
+            needed = apt(["apt-cache", *options, "depends", package])
+            parts = re.findall(r"Depends: (linux-(?:binary|modules)-\S+)", needed)
+            apt(["apt-get", *options, "download", "-q", package, *parts], folder)
+            for file in Path(folder).glob("*.deb"):
+                subprocess.run(["dpkg-deb", "-x", file, f"{folder}/unpacked"], check=True)
             os.rename(f"{folder}/unpacked", place)
     return place
 
@@ -166,7 +169,7 @@ def archive(files: dict[str, tuple[int, bytes]]) -> bytes:
 
 
 def run(kernel: Path, command: list[str], folder: Path) -> int:
-    (image,) = kernel.glob("boot/vmlinuz-*")
+    (image,) = (path for path in kernel.rglob("vmlinuz*") if path.is_file())
     busybox = Path(shutil.which("busybox") or "")
     kept = [f"{name}={value}" for name, value in os.environ.items() if KEPT.match(name)]
     script = COMMAND.format(
