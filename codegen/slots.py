@@ -25,7 +25,7 @@ as slots and hash together cannot exceed the size of the map, nobody has to coun
 
 from __future__ import annotations
 
-import platform
+import os
 
 from pytrace.codegen.compare import Comparison
 from pytrace.codegen.control import symbol_of
@@ -45,7 +45,7 @@ SLOTS = 1024
 """Slots of a map: room for as many threads at once, and 16 KiB. A power of two."""
 _SMALLEST, _LARGEST = 4 * SLOTS, 1 << 19
 """Sizes of the maps that have them: what is in the hash must fit into its bits."""
-_ORDERED = platform.machine() in ("x86_64", "AMD64", "i686", "s390x")
+_ORDERED = os.uname().machine in ("x86_64", "AMD64", "i686", "s390x")
 """Whether loads are done in their order."""
 
 

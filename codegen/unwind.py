@@ -34,7 +34,7 @@ from pytrace.codegen.unwind_layout import (
     TABLE_SIZE,
     TABLES,
 )
-from pytrace.kernel.call_frames import SAVED, Kind
+from pytrace.kernel.frame_rules import SAVED, Kind
 
 __all__ = ["Unwinding"]
 

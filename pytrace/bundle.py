@@ -1,8 +1,9 @@
-"""The modules of a run from the cache, together in one entry of the cache.
+"""The modules of a run from the cache, together in one entry of the cache; and another one for those of the compiler.
 
-Such a run imports some sixty modules of this package, and to find, open and read each of them takes as long as running
-it. What one run imported, later ones take from the bundle, with a single read; what is not in it comes from its own
-file as ever. A bundle is found by a digest of the package's files, so it never outlives a change of them.
+A run imports some sixty modules of this package, two hundred if it compiles, and to find, open and read each of them
+takes as long as running it. What one run imported, later ones take from the bundle, with a single read; what is not in
+it comes from its own file as ever. A bundle is found by a digest of the package's files, so it never outlives a change
+of them. As with the files that Python keeps of each module, one is used whenever it is there.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ class Bundle:
         if found is None:
             return None
         file, folders, _ = found
+        # Without a location, or the name of the file with its code would be worked out for each.
         spec = _Spec(name, self, origin=file, is_package=folders is not None)  # type: ignore[arg-type]
         spec.submodule_search_locations = folders
-        spec.has_location = True
         return spec
 
     def create_module(self, spec: object) -> None:
@@ -51,35 +52,37 @@ class Bundle:
         return code
 
     def exec_module(self, module: ModuleType) -> None:
-        exec(self.get_code(module.__name__), module.__dict__)
+        file, _, code = self.modules[module.__name__]
+        module.__file__ = file
+        exec(marshal.loads(code), module.__dict__)
 
 
-_used: list[Bundle] = []
-"""That of this process, which may be empty."""
+_used: dict[str, Bundle] = {}
+"""Those of this process, by their kinds. They may be empty."""
 
 
-def _key(cache: Cache) -> str:
-    return cache.own_key(("bundle", sys.version, sys.flags.optimize))
+def _key(cache: Cache, kind: str) -> str:
+    return cache.own_key(("bundle", kind, sys.version, sys.flags.optimize))
 
 
-def use(cache: Cache) -> None:
-    """Has modules come from the bundle, if there is one."""
-    if not _used:
-        found = cache.load(_key(cache))
-        _used.append(Bundle(found if isinstance(found, dict) else {}))
-        sys.meta_path.insert(0, _used[0])  # type: ignore[arg-type]  # it has what is called
+def use(cache: Cache, kind: str) -> None:
+    """Has modules come from a bundle, if there is one of that kind: "run", or "compiler"."""
+    if kind not in _used:
+        found = cache.load(_key(cache, kind))
+        _used[kind] = Bundle(found if isinstance(found, dict) else {})
+        sys.meta_path.insert(0, _used[kind])  # type: ignore[arg-type]  # it has what is called
 
 
-def keep(cache: Cache) -> None:
-    """After a run from the cache: makes a bundle of what was imported, unless nearly all of it came from one."""
-    if not _used:
+def keep(cache: Cache, kind: str) -> None:
+    """Makes a bundle of what was imported and is in none, unless that is little. For the end of a run."""
+    if kind not in _used:
         return
-    modules = dict(_used[0].modules)
+    known, modules = {name for each in _used.values() for name in each.modules}, dict(_used[kind].modules)
     for name, module in list(sys.modules.items()):
         spec = module.__spec__ if name.startswith("pytrace.") else None  # some others have none
-        if spec is not None and spec.origin is not None and name not in modules:
+        if spec is not None and spec.origin is not None and name not in known:
             code = getattr(spec.loader, "get_code", lambda name: None)(name)
             if code is not None:
                 modules[name] = spec.origin, spec.submodule_search_locations, marshal.dumps(code)
-    if len(modules) >= len(_used[0].modules) + _MANY:
-        cache.store(_key(cache), modules)
+    if len(modules) >= len(_used[kind].modules) + _MANY:
+        cache.store(_key(cache, kind), modules)

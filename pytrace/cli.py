@@ -185,11 +185,10 @@ def _run(line: CommandLine) -> int:
         if useless := sorted(line.values.keys() - _FOR_A_SESSION):
             raise UsageError(f"USAGE: --repl and --{useless[0]} do not go together.", show_help=False)
         return begin(line)
-    if not line.has("no-cache"):
-        from pytrace import bundle
-        from pytrace.cache import Cache
+    from pytrace import bundle
+    from pytrace.cache import Cache
 
-        bundle.use(Cache())
+    bundle.use(Cache(), "run")
     request = _request(line)
     if mode == "format":
         return _format(line, request)

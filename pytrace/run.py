@@ -119,11 +119,11 @@ def run(line: CommandLine, request: Request, *, mode: str, no_features: frozense
             return 1
         try:
             status = start(line, image, mode=mode, pid=pid, child=child, stages=stages)
-            if how.cacheable and "pytrace.compiler" not in sys.modules:
+            if how.cacheable:
                 from pytrace import bundle
                 from pytrace.cache import Cache
 
-                bundle.keep(Cache())
+                bundle.keep(Cache(), "compiler" if "pytrace.compiler" in sys.modules else "run")
             return status
         except TooComplex:
             if not _iterates(image) or isinstance(simpler := obtain(replace(how, callbacks=True)), int):
@@ -206,6 +206,9 @@ def obtain(how: Compilation) -> Image | int:
         if wanted:
             show_warnings(general, placed)
         return from_plain(plain)
+    from pytrace import bundle
+
+    bundle.use(cache or Cache(), "compiler")
     from pytrace.codegen import preload
 
     require_host()

@@ -49,12 +49,21 @@ def package(tmp_path: Path) -> Path:
 
 @pytest.mark.live
 def test_modules_come_from_the_bundle(package: Path, tmp_path: Path):
-    """The first run compiles, the second makes the bundle, the third has nearly all from it."""
+    """The first run compiles, the second makes the bundle, the third has nearly all from it, and so has one that
+    compiles again."""
     assert loaded(package, tmp_path)[0] == 0
     assert loaded(package, tmp_path)[0] == 0
     bundled, all_ = loaded(package, tmp_path)
-    assert all_ - 12 < bundled < all_
-    assert loaded(package, tmp_path, "--no-cache")[0] == 0
+    assert 40 < all_ - 12 < bundled < all_
+    bundled, all_ = loaded(package, tmp_path, "--no-cache")
+    assert 100 < all_ - 20 < bundled < all_
+
+
+@pytest.mark.live
+def test_without_the_cache_nothing_is_kept(package: Path, tmp_path: Path):
+    for _ in range(2):
+        loaded(package, tmp_path, "--no-cache")
+    assert not (tmp_path / "pytrace").exists()
 
 
 @pytest.mark.live
@@ -80,10 +89,10 @@ def test_a_bundle_is_a_finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     cache = Cache(tmp_path / "cache")
     code = marshal.dumps(compile("VALUE = __name__, __file__, __package__", "made.py", "exec"))
     modules = {"pytrace.made_up": ("made.py", None, code), "pytrace.folder": ("folder/__init__.py", ["folder"], code)}
-    cache.store(cache.own_key(("bundle", sys.version, sys.flags.optimize)), modules)
+    cache.store(cache.own_key(("bundle", "run", sys.version, sys.flags.optimize)), modules)
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
-    monkeypatch.setattr(bundle, "_used", [])
-    bundle.use(cache)
+    monkeypatch.setattr(bundle, "_used", {})
+    bundle.use(cache, "run")
     import pytrace.folder  # type: ignore[import-not-found]
     import pytrace.made_up  # type: ignore[import-not-found]
 
