@@ -28,7 +28,8 @@ def warns_about_file(pattern: str) -> str | None:
 def list_pattern(patterns: str | None, host: Host, *, verbose: bool) -> Iterator[str]:
     """The lines of `-l [PATTERN[,PATTERN]]`, without newlines.
 
-    `patterns` is text of a script: one character per byte. Complete lists take well under a second.
+    `patterns` is text of a script: one character per byte. Complete lists take well under a second, those of all
+    functions with their parameters one and a half.
     """
     for pattern in _split(patterns) if patterns else ["*"]:
         words = pattern.split()
