@@ -2,7 +2,7 @@
 
 A row of slots per CPU, used in turn: the slot of a moment is (TAI clock / interval) modulo num. A slot holds its value
 and then, in its last word, when that belongs: for the last-value form the moment itself in nanoseconds, else the number
-of the interval plus one. (0 means that the slot was never used.) A slot with an older number is cleared before use.
+of the interval, plus one. (0 means that the slot was never used.) A slot with an older number is cleared before use.
 
 A long row is cut into parts of `PART` bytes.
 
@@ -49,6 +49,8 @@ class Tseries(Aggregation):
         # A clock is given by the script in tests (`Config.dummy_ts_map`).
         now = clock[0] if clock else e.b.add(e.helper("ktime_get_boot_ns"), e.session("tai_offset"))
         interval, number, _ = _parameters(type_)
+        if clock:  # in the first interval of 1970 bpftrace shows 0
+            value = e.b.select(e.b.ult(now, interval), 0, value)
         if self.parts(type_) == 1:
             return None, (value, now)
         return e.b.udiv(e.b.urem(e.b.udiv(now, interval), number), _slots(type_)), (value, now)
@@ -67,7 +69,7 @@ class Tseries(Aggregation):
         slot = b.gep(at, b.mul(e.clamp(index, slots - 1), size))
         if not aggregation:
             b.store(value, slot)
-            b.store(now, slot, 8)
+            b.store(b.add(now, 1), slot, 8)
             return
         stamp = b.add(current, 1)
 
@@ -97,7 +99,7 @@ class Tseries(Aggregation):
                     parts[0] = decode(_inner(type_), parts[0])
                 elif not aggregation:
                     parts.append(stamp)
-                when = stamp - 1 if aggregation else stamp // interval
+                when = stamp - 1 if aggregation else (stamp - 1) // interval
                 value = (wrap(parts[0], type_.signed), *parts[1:])
                 series[when] = _combine(type_, series[when], value) if when in series else value
         newest = max(series, default=0)

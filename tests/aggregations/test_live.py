@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import Any
 
@@ -196,3 +197,16 @@ def test_updates_of_preempted_programs_are_not_lost(pytrace, load):
         assert line in text.splitlines()
     assert f"@a: {(calls - 1) // 2}" in text.splitlines()
     assert re.search(rf"\[4, 8\)\s+{total} \|", text)
+
+
+@pytest.mark.parametrize("form", ["", ', "sum"', ', "max"', ', "avg"'])
+def test_series_from_the_first_interval_of_time(pytrace, form: str):
+    """A clock given by the script may stand at 0: bpftrace shows 0 for that interval."""
+    script = (
+        f"begin {{ @ts = (uint64)0; let $i = 0; while ($i < 3) {{ @ = tseries(5, 1s, 4{form}); @ts += 1000000000; "
+        "$i++; } clear(@ts); exit(); }"
+    )
+    environment = {**os.environ, "BPFTRACE_DUMMY_TS_MAP": "@ts"}
+    done = pytrace("-q", "--no-warnings", "-f", "json", "-e", script, env=environment)
+    points = json.loads(done.stdout)["data"]["@"]
+    assert [(point["interval_start"][17:19], point["value"]) for point in points] == [("00", 0), ("01", 5), ("02", 5)]
