@@ -82,6 +82,13 @@ class LargeMaps:
                 self._tell(f"Large maps are formatted in Python: {error}")
         return self._compiled[what]
 
+    def close(self) -> None:
+        """No `Lines` may be asked for more afterwards."""
+        for made in self._compiled.values():
+            if made is not None:
+                made[0].close()
+        self._compiled.clear()
+
     def _compile(self, what: tuple[str, ...], map_: ScriptMap, name: bytes, sizes: list[int]) -> Any:
         if self._cached:
             from pytrace.cache import Cache

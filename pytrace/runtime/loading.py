@@ -46,7 +46,7 @@ class SessionValues:
 def _stack_depth() -> int:
     """The most frames that the kernel gives of a stack (kernel.perf_event_max_stack)."""
     try:
-        with open("/proc/sys/kernel/perf_event_max_stack", encoding="ascii") as file:
+        with open("/proc/sys/kernel/perf_event_max_stack", encoding="utf-8") as file:
             return int(file.read())
     except (OSError, ValueError):
         return 127  # PERF_MAX_STACK_DEPTH, what it is until it is changed

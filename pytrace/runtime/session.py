@@ -166,6 +166,8 @@ class Session:
             return self.outcome.status
         finally:
             block.close()
+            if self._large is not None:
+                self._large.close()
 
     def _load_child(self, loaded: Loaded) -> None:
         """Has the child load its program where something must know it before it runs, and takes in what the traced
