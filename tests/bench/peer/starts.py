@@ -53,6 +53,8 @@ def many_functions(folder: Path) -> Path:
 def bulk(tools: tuple[Tool, Tool], rounds: int, folder: Path) -> None:
     heading("Many probes")
     many = many_functions(folder)
+    for tool in tools:
+        run(tool, SCRIPTS["begin"])
     empty = {tool.name: run(tool, SCRIPTS["begin"])["peak memory, MiB"] for tool in tools}
     probes = {
         "all tracepoints of system calls' starts": "tracepoint:syscalls:sys_enter_* { @[probe] = count(); }",
