@@ -77,12 +77,21 @@ def keep(cache: Cache, kind: str) -> None:
     """Makes a bundle of what was imported and is in none, unless that is little. For the end of a run."""
     if kind not in _used:
         return
+    try:
+        _keep(cache, kind)
+    except (OSError, ImportError, SyntaxError, ValueError, EOFError):
+        return  # the package is being changed meanwhile
+
+
+def _keep(cache: Cache, kind: str) -> None:
     known, modules = {name for each in _used.values() for name in each.modules}, dict(_used[kind].modules)
-    for name, module in list(sys.modules.items()):
-        spec = module.__spec__ if name.startswith("pytrace.") else None  # some others have none
-        if spec is not None and spec.origin is not None and name not in known:
-            code = getattr(spec.loader, "get_code", lambda name: None)(name)
-            if code is not None:
-                modules[name] = spec.origin, spec.submodule_search_locations, marshal.dumps(code)
-    if len(modules) >= len(_used[kind].modules) + _MANY:
+    specs = {name: module.__spec__ for name, module in list(sys.modules.items()) if name.startswith("pytrace.")}
+    fresh = {name: spec for name, spec in specs.items() if name not in known and spec is not None}
+    if len(fresh) < _MANY:
+        return
+    for name, spec in fresh.items():
+        code = getattr(spec.loader, "get_code", lambda name: None)(name)
+        if code is not None and spec.origin is not None:
+            modules[name] = spec.origin, spec.submodule_search_locations, marshal.dumps(code)
+    if cache.is_current():
         cache.store(_key(cache, kind), modules)

@@ -112,6 +112,10 @@ class Cache:
             digest.update(data)
         return digest.hexdigest()
 
+    def is_current(self) -> bool:
+        """Whether this package's files are still those that keys are made of: it may be upgraded during a run."""
+        return _digest_of_own_files() == _own_files()
+
     def own_key(self, parts: Iterable[object]) -> str:
         """The name of the entry for something that depends on `parts`, on where this package is, and on its files."""
         return blake2b(_own_files() + repr((pytrace.__file__, *parts)).encode(), digest_size=24).hexdigest()

@@ -101,3 +101,24 @@ def test_a_bundle_is_a_finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert pytrace.folder.__path__ == ["folder"]
     for name in modules:
         monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.mark.live
+def test_a_package_that_goes_away_meanwhile(package: Path, tmp_path: Path):
+    """The run ends as if nothing had happened, and keeps nothing of what is there now."""
+    loaded(package, tmp_path)
+    before = set((tmp_path / "pytrace").iterdir())
+    wrapper = (
+        "import shutil, pytrace.run as run\nold = run.start\n"
+        "def start(*args, **kwargs):\n    status = old(*args, **kwargs)\n"
+        f"    shutil.rmtree({str(package / 'codegen')!r})\n    return status\n"
+        "run.start = start\nstatus = main"
+    )
+    run = SHOW.replace("status = main", wrapper)
+    done = subprocess.run(
+        [sys.executable, "-c", run, "-q", "-e", SCRIPT], cwd=package, capture_output=True, text=True, timeout=50,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(package)}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "ERROR" not in done.stderr
+    assert set((tmp_path / "pytrace").iterdir()) == before

@@ -8,11 +8,10 @@ writes. It is compiled when the first such map is printed, and kept in the cache
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
 from ctypes import addressof, c_char
 
 from pytrace.codegen.image import ScriptMap
-from pytrace.hints import TYPE_CHECKING, Any
+from pytrace.hints import TYPE_CHECKING, Any, Callable, Iterator, Sequence
 from pytrace.kernel.code import Code
 from pytrace.runtime.maps import Column
 from pytrace.semantics.types import Aggregate, Int
@@ -24,22 +23,9 @@ __all__ = ["LargeMaps", "Lines"]
 
 # As `codegen.native.entries` has them, which is not imported in order to run.
 _WORDS = (
-    "what",
-    "count",
-    "copies",
-    "source",
-    "target",
-    "pairs",
-    "spare",
-    "at",
-    "text",
-    "room",
-    "used",
-    "tables",
-    "first",
-    "second",
-    "split",
-)
+    "what", "count", "copies", "source", "target", "pairs", "spare", "at", "text", "room", "used", "tables", "first",
+    "second", "split",
+)  # fmt: skip
 _FOLD, _KEYS, _VALUES, _SORT, _WRITE = range(5)
 _COUNTS = 8 * 256 * 8
 _SLACK = 64
