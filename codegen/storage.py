@@ -77,8 +77,8 @@ def value_size(map_: core.Map) -> int:
 
 
 def split_maps(program: core.Program) -> frozenset[int]:
-    """The indices of the maps that are stored as two: their keys are long strings and nobody walks through them, asks
-    for their address, says how they are stored, or uses them from another script."""
+    """The indices of the maps that are stored as two: their keys are strings or stacks, and nobody walks through them,
+    asks for their address, says how they are stored, or uses them from another script."""
     if program.shared:
         return frozenset()
     whole = set()
