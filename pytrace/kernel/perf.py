@@ -7,13 +7,13 @@ starts it. Struct perf_event_attr is in include/uapi/linux/perf_event.h.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
 import struct
 
 from pytrace.kernel.abi import syscall_number
+from pytrace.kernel.clib import c_char_p, c_ulong
 from pytrace.kernel.links import link_perf_event
 from pytrace.kernel.programs import prog_load
 from pytrace.kernel.syscall import BpfError, address, call
@@ -86,7 +86,7 @@ def event(
         type, _ATTR.size, config, frequency or period, sample_type, read_format,
         flags | _DISABLED | (_FREQ if frequency else 0), wakeup, bp_type, config1, config2, 0, 0, 0, 0, 0, 0, 0, 0,
     )
-    fd = call(_NR_PERF_EVENT_OPEN, ctypes.c_char_p(attr), pid, cpu, -1, ctypes.c_ulong(_FD_CLOEXEC))
+    fd = call(_NR_PERF_EVENT_OPEN, c_char_p(attr), pid, cpu, -1, c_ulong(_FD_CLOEXEC))
     if fd < 0:
         raise BpfError(-fd, f"cannot open {what}")
     return fd

@@ -6,11 +6,11 @@ older kernel does not know must be zero. So callers pass only the fields they me
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 
 from pytrace.kernel.abi import Cmd, syscall_number
+from pytrace.kernel.clib import addressof, c_char, c_char_p, function, get_errno
 from pytrace.once import cache
 from pytrace.problem import Problem
 
@@ -21,8 +21,7 @@ __all__ = [
 ENOTSUPP = 524
 """An error number internal to the kernel which BPF lets out; the C library has no text for it."""
 
-_syscall = ctypes.CDLL(None, use_errno=True).syscall
-_syscall.restype = ctypes.c_long
+_syscall = function("syscall")
 _NR_BPF = syscall_number("bpf")
 
 
@@ -41,12 +40,12 @@ class BpfError(Problem, OSError):
 
 def address(data: bytes) -> int:
     """The address of the bytes, which the caller must keep alive. For what the kernel only reads."""
-    return ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
+    return int.from_bytes(c_char_p(data), "little")  # the pointer itself
 
 
 def address_of_buffer(buffer: bytearray | memoryview) -> int:
     """The address of a writable buffer, which the caller must keep alive. For what the kernel writes."""
-    return ctypes.addressof(ctypes.c_char.from_buffer(buffer)) if len(buffer) else 0
+    return addressof(c_char.from_buffer(buffer)) if len(buffer) else 0
 
 
 @cache
@@ -80,10 +79,10 @@ def call(number: int, *args: object) -> int:
     result: int = _syscall(number, *args)
     if result >= 0:
         return result
-    error = ctypes.get_errno()
+    error = get_errno()
     if error == errno.EMFILE and raise_open_files():
         result = _syscall(number, *args)
-        error = ctypes.get_errno()
+        error = get_errno()
     return result if result >= 0 else -error
 
 
@@ -93,7 +92,7 @@ def bpf_or_errno(cmd: int, attr: bytearray) -> int:
 
     A creation that is refused with EPERM is tried once more without limit on locked memory.
     """
-    memory = (ctypes.c_char * len(attr)).from_buffer(attr)
+    memory = (c_char * len(attr)).from_buffer(attr)
     result = call(_NR_BPF, cmd, memory, len(attr))
     if result == -errno.EPERM and cmd in (Cmd.MAP_CREATE, Cmd.PROG_LOAD) and _raise_memlock():
         result = call(_NR_BPF, cmd, memory, len(attr))

@@ -6,11 +6,11 @@ others. Everything goes through a directory's file descriptor, so both cases rea
 
 from __future__ import annotations
 
-import ctypes
 import os
 
 from pytrace.frozen import frozen
 from pytrace.kernel.abi import syscall_number
+from pytrace.kernel.clib import c_char_p, c_uint, c_void_p
 from pytrace.kernel.syscall import BpfError, call
 from pytrace.once import cache, cached_property
 
@@ -163,17 +163,17 @@ class Tracefs:
 
 def _detached() -> int:
     """A descriptor of the root of a new mount of tracefs, attached nowhere."""
-    cloexec = ctypes.c_uint(_FSOPEN_CLOEXEC)
-    context = call(syscall_number("fsopen"), ctypes.c_char_p(b"tracefs"), cloexec)
+    cloexec = c_uint(_FSOPEN_CLOEXEC)
+    context = call(syscall_number("fsopen"), c_char_p(b"tracefs"), cloexec)
     if context < 0:
         raise BpfError(-context, "cannot open tracefs")
     try:
-        none = ctypes.c_void_p(None)
-        result = call(syscall_number("fsconfig"), context, ctypes.c_uint(_FSCONFIG_CMD_CREATE), none, none, 0)
+        none = c_void_p(None)
+        result = call(syscall_number("fsconfig"), context, c_uint(_FSCONFIG_CMD_CREATE), none, none, 0)
         if result < 0:
             raise BpfError(-result, "cannot open tracefs")
         mount = call(
-            syscall_number("fsmount"), context, ctypes.c_uint(_FSMOUNT_CLOEXEC), ctypes.c_uint(_READ_ONLY_MOUNT)
+            syscall_number("fsmount"), context, c_uint(_FSMOUNT_CLOEXEC), c_uint(_READ_ONLY_MOUNT)
         )
         if mount < 0:
             raise BpfError(-mount, "cannot open tracefs")
