@@ -32,7 +32,7 @@ from pytrace.codegen.module import Module
 from pytrace.codegen.plan import Plan
 from pytrace.codegen.prologue import PREEMPTED
 from pytrace.diagnostics import Span
-from pytrace.probes.provider import ProbeContext
+from pytrace.probes.contexts import ProbeContext
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Space, Type, size_of
 

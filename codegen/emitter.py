@@ -16,7 +16,7 @@ from pytrace.semantics.types import Space, Type
 
 if TYPE_CHECKING:
     from pytrace.codegen.builder import Builder
-    from pytrace.probes.provider import ProbeContext
+    from pytrace.probes.contexts import ProbeContext
 
 
 ANYWHERE = 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytrace.builtins.checks import provider, text
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
-from pytrace.probes.provider import ContextField
+from pytrace.probes.contexts import ContextField
 from pytrace.probes.registers import registers
 from pytrace.semantics import program as core
 from pytrace.semantics.types import BOOL, KSYM, U8, U64, UNKNOWN, USYM, Int, Space, Str

@@ -19,7 +19,8 @@ from pytrace.syntax import tree
 
 if TYPE_CHECKING:
     from pytrace.codegen.emitter import Emitter, Value
-    from pytrace.probes.provider import Host, ProbeContext, Target
+    from pytrace.probes.contexts import ProbeContext
+    from pytrace.probes.provider import Host, Target
     from pytrace.semantics.unit import Options
 
 

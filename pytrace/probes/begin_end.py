@@ -5,10 +5,13 @@ They are RAW_TRACEPOINT programs executed by BPF_PROG_TEST_RUN in the context of
 
 from __future__ import annotations
 
-from pytrace.diagnostics import Diagnostics
-from pytrace.hints import ClassVar, Iterator
+from pytrace.hints import TYPE_CHECKING, ClassVar, Iterator
 from pytrace.probes.patterns import matcher
-from pytrace.probes.provider import Host, ProbeContext, Provider, Spec, Target
+from pytrace.probes.provider import Host, Provider, Spec, Target
+
+if TYPE_CHECKING:
+    from pytrace.diagnostics import Diagnostics
+    from pytrace.probes.contexts import ProbeContext
 
 
 class _Run(Provider):
@@ -24,6 +27,8 @@ class _Run(Provider):
         return [Target(self.name, ":".join((self.name, *spec.parts)), label=spec.label)]
 
     def context(self, target: Target, host: Host) -> ProbeContext:
+        from pytrace.probes.contexts import ProbeContext
+
         return ProbeContext(self.probetype, self.prog_type)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import replace
-from pytrace.hints import ClassVar
+from pytrace.hints import TYPE_CHECKING, ClassVar
 from pytrace.probes.numbers import BadNumber, number
 from pytrace.probes.patterns import has_wildcard, matcher
 from pytrace.probes.perf_events import PerfEventProvider, attach_events, threads_of
 from pytrace.probes.provider import Attachment, Host, Spec, Target
+
+if TYPE_CHECKING:
+    from pytrace.diagnostics import Diagnostics
 
 
 class CounterProvider(PerfEventProvider):

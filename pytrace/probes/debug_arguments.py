@@ -7,6 +7,7 @@ Elsewhere structs up to 16 bytes take general registers; those of floating-point
 from __future__ import annotations
 
 from pytrace.hints import TYPE_CHECKING
+from pytrace.probes.contexts import ContextField
 from pytrace.probes.debug_info import attribute, name_of, referenced
 from pytrace.probes.debug_types import (
     COMPOSITES,
@@ -17,7 +18,6 @@ from pytrace.probes.debug_types import (
     byte_size,
     members_of,
 )
-from pytrace.probes.provider import ContextField
 from pytrace.probes.registers import registers
 from pytrace.semantics.types import Pointer, Space, size_of
 

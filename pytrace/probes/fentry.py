@@ -7,23 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytrace.diagnostics import Diagnostics
 from pytrace.hints import TYPE_CHECKING, ClassVar
 from pytrace.probes.patterns import has_wildcard
-from pytrace.probes.provider import (
-    AttachError,
-    Attachment,
-    Host,
-    Loading,
-    ProbeContext,
-    Provider,
-    Spec,
-    Target,
-)
-from pytrace.probes.registers import registers
-from pytrace.semantics.types import Space
+from pytrace.probes.provider import AttachError, Attachment, Host, Loading, Provider, Spec, Target
 
 if TYPE_CHECKING:
+    from pytrace.diagnostics import Diagnostics
+    from pytrace.probes.contexts import ProbeContext
     from pytrace.probes.kernel_btf import Named
 
 _BPF = "bpf"
@@ -112,6 +102,10 @@ class Fentry(Provider):
         ]
 
     def context(self, target: Target, host: Host) -> ProbeContext:
+        from pytrace.probes.contexts import ProbeContext
+        from pytrace.probes.registers import registers
+        from pytrace.semantics.types import Space
+
         if target.text("module") == _BPF:
             return ProbeContext(
                 self.probetype, self.prog_type, Space.KERNEL, func="kernel",

@@ -5,19 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from pytrace.diagnostics import Diagnostics
+from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.patterns import has_wildcard, matcher
-from pytrace.probes.provider import (
-    AttachError,
-    Attachment,
-    Host,
-    Loading,
-    ProbeContext,
-    Provider,
-    Spec,
-    Target,
-)
-from pytrace.semantics.types import Pointer, Space
+from pytrace.probes.provider import AttachError, Attachment, Host, Loading, Provider, Spec, Target
+
+if TYPE_CHECKING:
+    from pytrace.diagnostics import Diagnostics
+    from pytrace.probes.contexts import ProbeContext
 
 PIN_ROOT = "/sys/fs/bpf"
 _READ = 1 << 16
@@ -59,6 +53,9 @@ class Iter(Provider):
         return [Target(self.name, f"{self.name}:{name}", data, spec.label)]
 
     def context(self, target: Target, host: Host) -> ProbeContext:
+        from pytrace.probes.contexts import ProbeContext
+        from pytrace.semantics.types import Pointer, Space
+
         struct = host.types.struct("struct", f"bpf_iter__{target.text('iterator')}")
         found = host.kernel.iterator(target.text("iterator"))
         return ProbeContext(

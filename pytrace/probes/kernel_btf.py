@@ -7,8 +7,8 @@ from functools import cached_property
 
 from pytrace.frozen import frozen
 from pytrace.hints import TYPE_CHECKING
+from pytrace.probes.contexts import ContextField
 from pytrace.probes.patterns import has_wildcard, literal_prefix, matcher
-from pytrace.probes.provider import ContextField
 from pytrace.probes.registers import registers
 from pytrace.semantics.types import VOID, Pointer, Space, Struct, Type, Void, size_of
 

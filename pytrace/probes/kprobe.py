@@ -10,26 +10,17 @@ from __future__ import annotations
 
 import errno
 
-from pytrace.diagnostics import Diagnostics
-from pytrace.hints import Callable, ClassVar, Iterator
+from pytrace.hints import TYPE_CHECKING, Callable, ClassVar, Iterator
 from pytrace.probes.kernel_functions import function_size
 from pytrace.probes.multi import attach_together
 from pytrace.probes.numbers import BadNumber, number
 from pytrace.probes.patterns import has_wildcard
 from pytrace.probes.perf_events import attach_event
-from pytrace.probes.provider import (
-    AttachError,
-    Attachment,
-    Host,
-    Loading,
-    ProbeContext,
-    Provider,
-    Spec,
-    Target,
-    Targets,
-)
-from pytrace.probes.registers import argument_fields, pt_regs_size, return_field
-from pytrace.semantics.types import Pointer, Space, Struct
+from pytrace.probes.provider import AttachError, Attachment, Host, Loading, Provider, Spec, Target, Targets
+
+if TYPE_CHECKING:
+    from pytrace.diagnostics import Diagnostics
+    from pytrace.probes.contexts import ProbeContext
 
 
 def read_function(text: str, spec: Spec, diagnostics: Diagnostics) -> tuple[str, int] | None:
@@ -136,6 +127,10 @@ class Kprobe(Provider):
         return Target(self.name, f"{name}+{offset}" if offset else name, tuple(data.items()), spec.label)
 
     def context(self, target: Target, host: Host) -> ProbeContext:
+        from pytrace.probes.contexts import ProbeContext
+        from pytrace.probes.registers import argument_fields, pt_regs_size, return_field
+        from pytrace.semantics.types import Pointer, Space, Struct
+
         regs = Pointer(Struct("pt_regs", pt_regs_size(), 8, "struct", "vmlinux"), Space.KERNEL)
         return ProbeContext(
             self.probetype, self.prog_type, Space.KERNEL, registers=0, ctx=regs, func="kernel",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 
-from pytrace.hints import Callable, Iterable
-from pytrace.probes.provider import AttachError, Attachment, Host, ProbeContext, Provider, Target
-from pytrace.semantics.types import Pointer, Space, Struct
+from pytrace.hints import TYPE_CHECKING, Callable, Iterable
+from pytrace.probes.provider import AttachError, Attachment, Host, Provider, Target
+
+if TYPE_CHECKING:
+    from pytrace.probes.contexts import ProbeContext
 
 
 class PerfEventProvider(Provider):
@@ -18,7 +20,9 @@ class PerfEventProvider(Provider):
     filtered_by_pid = True
 
     def context(self, target: Target, host: Host) -> ProbeContext:
+        from pytrace.probes.contexts import ProbeContext
         from pytrace.probes.registers import pt_regs_size
+        from pytrace.semantics.types import Pointer, Space, Struct
 
         # The registers, then two 64-bit words; known here, so that a timer needs no kernel types.
         data = Struct("bpf_perf_event_data", pt_regs_size() + 16, 8, "struct", "vmlinux")

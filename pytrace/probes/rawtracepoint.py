@@ -8,23 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytrace.diagnostics import Diagnostics
 from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.patterns import has_wildcard
-from pytrace.probes.provider import (
-    AttachError,
-    Attachment,
-    ContextField,
-    Host,
-    Loading,
-    ProbeContext,
-    Provider,
-    Spec,
-    Target,
-)
-from pytrace.semantics.types import U64, Space
+from pytrace.probes.provider import AttachError, Attachment, Host, Loading, Provider, Spec, Target
 
 if TYPE_CHECKING:
+    from pytrace.diagnostics import Diagnostics
+    from pytrace.probes.contexts import ProbeContext
     from pytrace.probes.kernel_btf import Named
 
 
@@ -63,6 +53,9 @@ class RawTracepoint(Provider):
         return Target(self.name, f"{self.name}:{found.module}:{found.name}", data, label)
 
     def context(self, target: Target, host: Host) -> ProbeContext:
+        from pytrace.probes.contexts import ContextField, ProbeContext
+        from pytrace.semantics.types import U64, Space
+
         function = host.kernel.tracepoint(target.text("module"), target.text("event"))
         fields = function.fields if function is not None else ()
         return ProbeContext(

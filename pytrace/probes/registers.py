@@ -9,7 +9,7 @@ import os
 
 from pytrace.frozen import frozen
 from pytrace.once import cache
-from pytrace.probes.provider import ContextField
+from pytrace.probes.contexts import ContextField
 from pytrace.semantics.types import U64, Space
 
 __all__ = ["Registers", "argument_fields", "pt_regs_size", "registers", "return_field"]

@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytrace.diagnostics import Diagnostics, Span
-from pytrace.probes.provider import Host, ProbeContext, Provider, Spec, Target
+from pytrace.hints import TYPE_CHECKING
+from pytrace.probes.provider import Host, Provider, Spec, Target
+
+if TYPE_CHECKING:
+    from pytrace.probes.contexts import ProbeContext
 
 PACKET = bytes(14)
 """The packet that the programs are run with: the kernel wants an Ethernet header (ETH_HLEN) at least."""
@@ -48,6 +52,8 @@ class Test(Provider):
         return [Target(self.name, f"{self.name}:{name}", (("name", name),), spec.label)]
 
     def context(self, target: Target, host: Host) -> ProbeContext:
+        from pytrace.probes.contexts import ProbeContext
+
         return ProbeContext(self.probetype, self.prog_type)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pytrace.diagnostics import Diagnostics
-from pytrace.hints import Iterator
+from pytrace.hints import TYPE_CHECKING, Iterator
 from pytrace.probes.patterns import matcher
 from pytrace.probes.perf_events import PerfEventProvider
 from pytrace.probes.provider import Host, Spec, Target
+
+if TYPE_CHECKING:
+    from pytrace.diagnostics import Diagnostics
 
 __all__ = ["UNITS", "TimerProvider", "clock_event"]
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from pytrace.diagnostics import Diagnostics
-from pytrace.hints import Callable, ClassVar, Iterator
+from pytrace.hints import TYPE_CHECKING, Callable, ClassVar, Iterator
 from pytrace.probes import user_places
 from pytrace.probes.archives import is_member
 from pytrace.probes.binaries import find_binaries, native
@@ -21,21 +20,11 @@ from pytrace.probes.multi import attach_together
 from pytrace.probes.numbers import BadNumber, number
 from pytrace.probes.patterns import has_wildcard
 from pytrace.probes.perf_events import attach_event
-from pytrace.probes.provider import (
-    AttachError,
-    Attachment,
-    ContextField,
-    Host,
-    Loading,
-    ProbeContext,
-    Provider,
-    Spec,
-    Target,
-    Targets,
-    detach,
-)
-from pytrace.probes.registers import argument_fields, pt_regs_size, return_field
-from pytrace.semantics.types import Pointer, Space, Struct
+from pytrace.probes.provider import AttachError, Attachment, Host, Loading, Provider, Spec, Target, Targets, detach
+
+if TYPE_CHECKING:
+    from pytrace.diagnostics import Diagnostics
+    from pytrace.probes.contexts import ContextField, ProbeContext
 
 _SOURCE_FORMAT = "expected format: uprobe:TARGET@FILE:LINE[:COL]"
 
@@ -48,6 +37,10 @@ def user_context(
     func: str = "user",
 ) -> ProbeContext:
     """What all probes of user space see: registers and values of the process."""
+    from pytrace.probes.contexts import ProbeContext
+    from pytrace.probes.registers import pt_regs_size, return_field
+    from pytrace.semantics.types import Pointer, Space, Struct
+
     regs = Pointer(Struct("pt_regs", pt_regs_size(), 8, "struct", "vmlinux"), Space.KERNEL)
     return ProbeContext(
         provider.probetype, provider.prog_type, Space.USER, registers=0, ctx=regs, func=func,
@@ -225,6 +218,9 @@ class Uprobe(Provider):
     # --- the rest -------------------------------------------------------------------------------------------------
 
     def context(self, target: Target, host: Host) -> ProbeContext:
+        from pytrace.probes.registers import argument_fields
+        from pytrace.semantics.types import Space
+
         if self.returns:
             return user_context(self, retval=True)
         context = user_context(self, arguments=argument_fields(Space.USER))

@@ -10,29 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from pytrace.diagnostics import Diagnostics
 from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.archives import is_member
 from pytrace.probes.binaries import Binary, find_binaries, shown
 from pytrace.probes.patterns import has_wildcard, matcher
-from pytrace.probes.provider import (
-    AttachError,
-    Attachment,
-    Host,
-    Loading,
-    ProbeContext,
-    Provider,
-    Spec,
-    Target,
-    Targets,
-)
+from pytrace.probes.provider import AttachError, Attachment, Host, Loading, Provider, Spec, Target, Targets
 from pytrace.probes.uprobe import attach_user, file_of, user_context
-from pytrace.probes.usdt_arguments import argument_fields
 from pytrace.probes.user_places import check_member, files, in_archive, open_elf
 
 if TYPE_CHECKING:
+    from pytrace.diagnostics import Diagnostics
     from pytrace.kernel.elf import Elf
     from pytrace.kernel.usdt import UsdtLocation, UsdtProbe
+    from pytrace.probes.contexts import ProbeContext
 
 
 @lru_cache(maxsize=16)
@@ -122,6 +112,8 @@ class Usdt(Provider):
         return found
 
     def context(self, target: Target, host: Host) -> ProbeContext:
+        from pytrace.probes.usdt_arguments import argument_fields
+
         elf = open_elf(target.text("path"))
         key = target.text("namespace"), target.text("name"), target.number("place")
         place = _places(elf).get(key) if elf is not None else None

@@ -6,7 +6,7 @@ import os
 
 from pytrace.frozen import replace
 from pytrace.hints import TYPE_CHECKING
-from pytrace.probes.provider import ContextField
+from pytrace.probes.contexts import ContextField
 from pytrace.probes.registers import registers
 from pytrace.semantics.types import U64, Int, Space
 

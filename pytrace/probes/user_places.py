@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import frozen, replace
 from pytrace.hints import TYPE_CHECKING, Iterator
 from pytrace.probes.archives import ArchiveError, is_member, member
 from pytrace.probes.binaries import Binary, FileState, find_binaries, native, shown
+from pytrace.probes.contexts import ProbeContext
 from pytrace.probes.instructions import is_boundary
 from pytrace.probes.patterns import has_wildcard, literal_prefix, matcher
-from pytrace.probes.provider import Host, ProbeContext, Provider, Spec, Target
+from pytrace.probes.provider import Host, Provider, Spec, Target
 
 if TYPE_CHECKING:
     from elftools.dwarf.die import DIE
 
+    from pytrace.diagnostics import Diagnostics
     from pytrace.kernel.elf import Elf, ElfSymbol
     from pytrace.probes.debug_info import DebugInfo
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from pytrace.diagnostics import Diagnostics
+from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.numbers import BadNumber, number
 from pytrace.probes.perf_events import PerfEventProvider, attach_events, threads_of
 from pytrace.probes.provider import Attachment, Host, Provider, Spec, Target
 from pytrace.probes.registers import registers
+
+if TYPE_CHECKING:
+    from pytrace.diagnostics import Diagnostics
 
 LENGTHS = (1, 2, 4, 8)
 

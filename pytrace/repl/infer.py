@@ -8,7 +8,7 @@ for all that only decides how an integer is stored.
 from __future__ import annotations
 
 from pytrace.diagnostics import CompileError, Source, Span
-from pytrace.probes.provider import ProbeContext
+from pytrace.probes.contexts import ProbeContext
 from pytrace.repl import scan as kinds
 from pytrace.repl.context import Context
 from pytrace.repl.machine import PromptHost

@@ -10,11 +10,12 @@ from functools import cached_property, lru_cache
 
 from pytrace.diagnostics import CompileError, Diagnostics, Source, Span
 from pytrace.probes import find_provider
+from pytrace.probes.contexts import ProbeContext
 from pytrace.probes.debug_info import Damaged
 from pytrace.probes.host import MachineHost
 from pytrace.probes.kernel_functions import KernelFunctions
 from pytrace.probes.patterns import matcher
-from pytrace.probes.provider import ProbeContext, Provider, Spec, Target
+from pytrace.probes.provider import Provider, Spec, Target
 from pytrace.problem import Problem
 from pytrace.repl.index import Index
 from pytrace.semantics import definitions

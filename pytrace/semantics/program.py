@@ -19,7 +19,8 @@ from pytrace.semantics.configuration import Config as Config
 from pytrace.semantics.types import Aggregate, Bool, Context, Enum, Int, Opaque, Pointer, Space, Struct, StructDef, Type
 
 if TYPE_CHECKING:
-    from pytrace.probes.provider import ProbeContext, Target
+    from pytrace.probes.contexts import ProbeContext
+    from pytrace.probes.provider import Target
 
 # --- storage ------------------------------------------------------------------------------------------------------
 

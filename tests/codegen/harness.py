@@ -22,7 +22,8 @@ from pytrace.diagnostics import Source, Span
 from pytrace.kernel import bpf
 from pytrace.kernel.ring import RingReader
 from pytrace.output.values import decoder
-from pytrace.probes.provider import ProbeContext, Target
+from pytrace.probes.contexts import ProbeContext
+from pytrace.probes.provider import Target
 from pytrace.runtime.loading import Loaded, SessionValues, load
 from pytrace.runtime.maps import MapStore
 from pytrace.semantics import program as core

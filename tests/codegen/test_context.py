@@ -10,7 +10,7 @@ import pytest
 from pytrace.codegen import generate
 from pytrace.kernel import bpf
 from pytrace.probes import PROVIDERS
-from pytrace.probes.provider import ProbeContext
+from pytrace.probes.contexts import ProbeContext
 from pytrace.runtime.loading import SessionValues, load
 from pytrace.semantics import program as core
 from pytrace.semantics.types import BOOL, I8, I16, I32, I64, U32, U64, Array, Pointer, Space, Str, Tuple

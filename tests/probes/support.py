@@ -14,8 +14,9 @@ from pytrace.kernel.assemble import exit_, insn, mov
 from pytrace.kernel.closing import close_all
 from pytrace.probes import PROVIDERS
 from pytrace.probes.attach_btf import resolve
+from pytrace.probes.contexts import ContextField, ProbeContext
 from pytrace.probes.host import MachineHost
-from pytrace.probes.provider import Attachment, ContextField, Host, ProbeContext, Target
+from pytrace.probes.provider import Attachment, Host, Target
 from pytrace.semantics import attach_points, matching
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.unit import Options, Unit, UnitProbe

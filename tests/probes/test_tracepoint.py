@@ -10,7 +10,7 @@ import pytest
 
 from pytrace.kernel.tracefs import FormatField
 from pytrace.probes.provider import AttachError, Target
-from pytrace.probes.tracepoint import field_type
+from pytrace.probes.tracepoint_fields import field_type
 from pytrace.semantics.types import BOOL, I64, U8, U64, VOID, Array, Enum, Int, Pointer, Space, Str, Struct, Type
 from tests.probes.support import CALLS, args_of, attach, context_of, counting_program, hits, libc, targets_of
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pytrace.diagnostics import Diagnostics
-from pytrace.probes.provider import ProbeContext
+from pytrace.probes.contexts import ProbeContext
 from pytrace.semantics.program import Program
 from pytrace.semantics.typing.arguments import as_record, context_value
 from pytrace.semantics.typing.bodies import Contexts

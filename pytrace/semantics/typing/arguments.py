@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytrace.diagnostics import Span
 from pytrace.hints import TYPE_CHECKING
-from pytrace.probes.provider import ContextField
+from pytrace.probes.contexts import ContextField
 from pytrace.semantics import program as core
 from pytrace.semantics.similar import suggestion
 from pytrace.semantics.types import U32, U64, Context, Int, Pointer, Record, Space, Struct

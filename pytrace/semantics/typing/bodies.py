@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from pytrace.builtins.registry import REGISTRY, CallSite
 from pytrace.hints import TYPE_CHECKING
-from pytrace.probes.provider import ProbeContext
+from pytrace.probes.contexts import ProbeContext
 from pytrace.semantics import program as core
 from pytrace.semantics.types import BOOL, Int, Nothing, Unknown, Void
 from pytrace.semantics.typing import statements, type_names, values

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from pytrace.builtins.registry import Builtin, CallSite
 from pytrace.diagnostics import Diagnostics, Span
 from pytrace.hints import TYPE_CHECKING
-from pytrace.probes.provider import Host, ProbeContext, Target
+from pytrace.probes.contexts import ProbeContext
+from pytrace.probes.provider import Host, Target
 from pytrace.semantics import program as core
 from pytrace.semantics.types import UNKNOWN, Type, TypeTable, Unknown
 from pytrace.semantics.typing import keys, sources, type_names

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytrace.diagnostics import CompileError, Diagnostics, Source, render
-from pytrace.probes.provider import ContextField, ProbeContext, Target
+from pytrace.probes.contexts import ContextField, ProbeContext
+from pytrace.probes.provider import Target
 from pytrace.semantics import (
     c_macros,
     config,
