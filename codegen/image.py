@@ -8,9 +8,12 @@ pickle.
 from __future__ import annotations
 
 from pytrace.frozen import field, frozen
+from pytrace.hints import TYPE_CHECKING, Any, Callable, Mapping
 from pytrace.probes.provider import Target
 from pytrace.semantics.configuration import Config
-from pytrace.semantics.types import Enum, Struct, StructDef, Type, size_of
+
+if TYPE_CHECKING:
+    from pytrace.semantics.types import Enum, Struct, StructDef, Type
 
 SESSION_VALUES = ("start", "tai_offset", "child_pid", "stack_depth")
 """The u64 fields of the map `session`, in order, which the session fills in before it loads the programs: boot-clock
@@ -93,6 +96,8 @@ class ScriptMap:
 
 def part_at(key: Type | None) -> int:
     """Where in a hash's key the number of the part is, with that of the CPU behind it."""
+    from pytrace.semantics.types import size_of
+
     return (size_of(key) + 3) // 4 * 4 if key is not None else 0
 
 
@@ -169,7 +174,10 @@ class Loss:
 
 @frozen
 class Image:
-    """`btf` is the type information of all programs together."""
+    """`btf` is the type information of all programs together.
+
+    Of an image from the cache, what is only wanted once there are results is made when it is first asked for: until
+    then it is among `waiting`."""
 
     programs: tuple[ProgramImage, ...]
     maps: tuple[MapImage, ...]
@@ -183,3 +191,11 @@ class Image:
     """What the last elements of the map `drops` count, one each. Those before count lost records, by the number of the
     program."""
     btf: bytes = b""
+    waiting: Mapping[str, Callable[[], Any]] | None = field(default=None, compare=False, repr=False)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "waiting" or not self.waiting or name not in self.waiting:
+            raise AttributeError(name)
+        value = self.waiting[name]()
+        object.__setattr__(self, name, value)
+        return value

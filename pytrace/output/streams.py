@@ -8,7 +8,6 @@ this from writing each line by itself.
 from __future__ import annotations
 
 import os
-import select
 
 __all__ = ["Messages", "Output", "OutputError"]
 
@@ -22,6 +21,8 @@ def _write_all(fd: int, data: bytes) -> None:
         try:
             rest = rest[os.write(fd, rest) :]
         except BlockingIOError:
+            import select
+
             ready = select.poll()
             ready.register(fd, select.POLLOUT)
             ready.poll()
@@ -101,3 +102,7 @@ class Messages:
             _write_all(self.fd, text)
         except OSError:
             return  # there is nobody left to tell
+
+    def attached(self, count: int) -> None:
+        """The first thing that is said about a run."""
+        self.write(b"Attached %d probe%s\n" % (count, b"" if count == 1 else b"s"))

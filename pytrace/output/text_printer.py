@@ -40,7 +40,7 @@ class TextPrinter(Printer):
             self.output.write(self.maps.render(contents, top, div))
 
     def attached(self, count: int) -> None:
-        self.messages.write(b"Attached %d probe%s\n" % (count, b"" if count == 1 else b"s"))
+        self.messages.attached(count)
 
     def lost(self, count: int) -> None:
         self.messages.write(b"Lost %d events\n" % count)

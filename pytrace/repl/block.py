@@ -8,8 +8,8 @@ from pytrace.hints import TYPE_CHECKING
 from pytrace.kernel import bpf
 from pytrace.output.streams import Messages, Output
 from pytrace.repl.trickle import Trickle
-from pytrace.runtime.actions import Outcome
 from pytrace.runtime.block import Block
+from pytrace.runtime.outcome import Outcome
 
 if TYPE_CHECKING:
     from pytrace.runtime.unwinding import Unwinding

@@ -114,7 +114,8 @@ class Lifecycle:
         with self.showing():
             self.maps.enter(loaded, live.number)
         live.image = image
-        return Block(loaded, self._printer(live, image), live.outcome, self.boot_offset, self.maps.store)
+        printer = self._printer(live, image)
+        return Block(loaded, lambda: printer, live.outcome, self.boot_offset, self.maps.store)
 
     def _bring_up(self, live: LiveBlock, image: Image, *, start: bool = True) -> None:
         before = set(self.maps.all)

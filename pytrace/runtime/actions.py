@@ -17,27 +17,15 @@ from pytrace.semantics.types import Type, size_of
 
 if TYPE_CHECKING:
     from pytrace.output.printf import Render
+    from pytrace.runtime.outcome import Outcome
 
-__all__ = ["Consumer", "Outcome"]
+__all__ = ["Consumer"]
 
 Handler = Callable[[bytes], None]
 
 
 class _Exit(Exception):
     """The script said `exit()`."""
-
-
-@record
-class Outcome:
-    """What the records said about the run as a whole: whether to stop and with which status, and how many errors were
-    reported (`errorf`, run-time errors)."""
-
-    exited: bool = False
-    status: int = 0
-    errors: int = 0
-
-    def reset(self) -> None:
-        self.exited, self.status, self.errors = False, 0, 0
 
 
 @record

@@ -2,6 +2,8 @@
 
 A session holds one block, and may hold several: each can come and go by itself. They may have maps in common, which
 then belong to the session.
+
+What handles records is made, and imported, when it is first wanted: the probes are attached by then.
 """
 
 from __future__ import annotations
@@ -9,20 +11,22 @@ from __future__ import annotations
 from pytrace.codegen.image import PACKETS, Image
 from pytrace.hints import TYPE_CHECKING, Callable
 from pytrace.kernel import bpf
-from pytrace.kernel.ring import RingReader
-from pytrace.output.printer import Printer
-from pytrace.probes.provider import Target
-from pytrace.runtime.actions import Consumer, Outcome
+from pytrace.once import cached_property
 from pytrace.runtime.attaching import Attached, attach, programs_run_by
-from pytrace.runtime.detaching import Detaching
 from pytrace.runtime.errors import RunError
-from pytrace.runtime.loading import Loaded
-from pytrace.runtime.losses import Losses
-from pytrace.runtime.maps import MapStore
-from pytrace.runtime.stream import Stream
 
 if TYPE_CHECKING:
+    from pytrace.kernel.ring import RingReader
+    from pytrace.output.printer import Printer
+    from pytrace.probes.provider import Target
+    from pytrace.runtime.actions import Consumer
+    from pytrace.runtime.detaching import Detaching
+    from pytrace.runtime.loading import Loaded
+    from pytrace.runtime.losses import Losses
+    from pytrace.runtime.maps import MapStore
+    from pytrace.runtime.outcome import Outcome
     from pytrace.runtime.packets import PacketReader
+    from pytrace.runtime.stream import Stream
 
 __all__ = ["RINGS", "Block"]
 
@@ -35,26 +39,63 @@ _ARGUMENTS = bytes(96)
 
 class Block:
     def __init__(
-        self, loaded: Loaded, printer: Printer, outcome: Outcome, boot_offset: int, maps: MapStore | None = None
+        self,
+        loaded: Loaded,
+        printer: Callable[[], Printer],
+        outcome: Outcome,
+        boot_offset: int,
+        maps: MapStore | None = None,
     ) -> None:
-        """`maps` are those of a session, which knows those of the image too; by default they are the image's own."""
+        """`printer` gives that of the results. `maps` are those of a session, which knows those of the image too; by
+        default they are the image's own."""
         self.loaded = loaded
         self.image: Image = loaded.image
-        self.maps = maps or MapStore(loaded)
-        self.consumer = Consumer(self.image, printer, self.maps, outcome, boot_offset)
+        self._printer, self._outcome, self._boot_offset = printer, outcome, boot_offset
+        self._shared_maps = maps
         self.attached = Attached()
         self.detaching: Detaching | None = None
-        sizes = {image.symbol: image.max_entries for image in self.image.maps if image.symbol in RINGS}
-        self.rings = {symbol: RingReader(loaded.maps[symbol], size) for symbol, size in sizes.items()}
-        self.stream = Stream(*map(self.rings.get, RINGS))
-        self.losses = Losses(loaded)
         self.packets: PacketReader | None = None
         if PACKETS in loaded.maps:
             from pytrace.runtime.packets import PacketReader
 
+            # Packets that nobody waits for are lost, while records stay where they are.
             self.packets = PacketReader(loaded.maps[PACKETS])
-        self.fds = (*(ring.fd for ring in self.rings.values()), *(self.packets.fds if self.packets is not None else ()))
+
+    @cached_property
+    def maps(self) -> MapStore:
+        from pytrace.runtime.maps import MapStore
+
+        return self._shared_maps or MapStore(self.loaded)
+
+    @cached_property
+    def consumer(self) -> Consumer:
+        from pytrace.runtime.actions import Consumer
+
+        return Consumer(self.image, self._printer(), self.maps, self._outcome, self._boot_offset)
+
+    @cached_property
+    def rings(self) -> dict[str, RingReader]:
+        from pytrace.kernel.ring import RingReader
+
+        sizes = {image.symbol: image.max_entries for image in self.image.maps if image.symbol in RINGS}
+        return {symbol: RingReader(self.loaded.maps[symbol], size) for symbol, size in sizes.items()}
+
+    @cached_property
+    def stream(self) -> Stream:
+        from pytrace.runtime.stream import Stream
+
+        return Stream(*map(self.rings.get, RINGS))
+
+    @cached_property
+    def losses(self) -> Losses:
+        from pytrace.runtime.losses import Losses
+
+        return Losses(self.loaded)
+
+    @property
+    def fds(self) -> tuple[int, ...]:
         """What is readable when there are records."""
+        return (*(ring.fd for ring in self.rings.values()), *(self.packets.fds if self.packets is not None else ()))
 
     # programs that are run by hand
 
@@ -82,6 +123,8 @@ class Block:
 
     def detach(self) -> None:
         """Let go of all events; at return no program runs any more, and the kernel still cleans up."""
+        from pytrace.runtime.detaching import Detaching
+
         self.losses.look_at(self.attached.attachments)
         self.detaching = Detaching(self.attached.fds)
         self.attached = Attached()
@@ -105,11 +148,15 @@ class Block:
             self.detach()
         if self.detaching is not None:
             self.detaching.finish()
-        self.consumer.close()
+        made = self.__dict__
+        if "consumer" in made:
+            self.consumer.close()
         if self.packets is not None:
             self.packets.close()
-        self.stream.close()
-        for ring in self.rings.values():
-            ring.close()
-        self.rings.clear()
+        if "stream" in made:
+            self.stream.close()
+        if "rings" in made:
+            for ring in self.rings.values():
+                ring.close()
+            self.rings.clear()
         self.loaded.close()

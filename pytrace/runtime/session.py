@@ -3,6 +3,8 @@
 The order is that of PROBES 4: begin programs, attaching, the child, the main loop; then the probes are detached, the
 end programs run, and the maps are printed. Detaching takes long but is effective at once (`detaching.py`), so what is
 printed does not wait for it.
+
+What shows results is imported once the probes are attached: by then it can take its time.
 """
 
 from __future__ import annotations
@@ -13,15 +15,12 @@ import time
 from pytrace.codegen.image import Image
 from pytrace.frozen import frozen
 from pytrace.hints import TYPE_CHECKING
-from pytrace.output.meaning import Meaning
-from pytrace.output.printer import Printer, Style
+from pytrace.once import cached_property
 from pytrace.output.streams import Messages, Output, OutputError
-from pytrace.runtime.actions import Outcome
 from pytrace.runtime.block import Block
 from pytrace.runtime.errors import RunError
 from pytrace.runtime.loading import Loaded, SessionValues, load, needs_unwinding
-from pytrace.runtime.loop import Loop, readable
-from pytrace.runtime.resolve import MachineResolver, uses_user_symbols
+from pytrace.runtime.outcome import Outcome
 from pytrace.runtime.signals import Signals
 
 if TYPE_CHECKING:
@@ -29,10 +28,12 @@ if TYPE_CHECKING:
 
     from pytrace.codegen.image import ScriptMap
     from pytrace.kernel.ring import RingReader
+    from pytrace.output.printer import Printer
     from pytrace.runtime.child import Child, Process
     from pytrace.runtime.entries import LargeMaps
     from pytrace.runtime.maps import Column
     from pytrace.runtime.native import Acceleration
+    from pytrace.runtime.resolve import MachineResolver
     from pytrace.runtime.unwinding import Unwinding
 
 __all__ = ["Session", "SessionOptions"]
@@ -91,22 +92,43 @@ class Session:
         """Requests to stop that were heeded: one more cuts short what is being printed."""
         child = options.child
         self.values = SessionValues.now(child.pid if child is not None else 0)
-        self._remembers = options.pid is not None and uses_user_symbols(image)
-        """Whether the traced process may be gone when its symbols are printed."""
         self._large: LargeMaps | None = None
         self.unwinding: Unwinding | None = None
         realtime = time.clock_gettime_ns(time.CLOCK_REALTIME)
         self.boot_offset = realtime - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         # Whole seconds: the kernel steps TAI by leap seconds only.
         self.tai_offset = round((time.clock_gettime_ns(time.CLOCK_TAI) - realtime) / 1e9) * 1_000_000_000
-        self.resolver = MachineResolver(
-            image, boot_offset=self.boot_offset, tai_offset=self.tai_offset,
+
+    @cached_property
+    def _remembers(self) -> bool:
+        """Whether the traced process may be gone when its symbols are printed."""
+        if self.options.pid is None:
+            return False
+        from pytrace.runtime.resolve import uses_user_symbols
+
+        return uses_user_symbols(self.image)
+
+    @cached_property
+    def resolver(self) -> MachineResolver:
+        from pytrace.runtime.resolve import MachineResolver
+
+        return MachineResolver(
+            self.image, boot_offset=self.boot_offset, tai_offset=self.tai_offset,
             error=lambda text: self.printer.error(text),
         )
-        self.printer = self.make_printer(options.format, output, self.messages)
+
+    @cached_property
+    def printer(self) -> Printer:
+        return self.make_printer(self.options.format, self.output, self.messages)
+
+    def _warn(self, text: str) -> None:
+        self.printer.warning(text)
 
     def make_printer(self, format_: str, output: Output, messages: Messages) -> Printer:
         """A printer for what the image's programs send."""
+        from pytrace.output.meaning import Meaning
+        from pytrace.output.printer import Style
+
         trailer = self.image.config.str_trunc_trailer.encode("latin-1")
         ahead = 0 if self.image.config.dummy_ts_map else self.tai_offset
         meaning = Meaning(self.image.structs, self.image.enums, trailer, self.resolver)
@@ -144,20 +166,20 @@ class Session:
         loaded = load(self.image, self.values, verbose=options.verbose, want_logs=options.verifier_logs)
         for name, log in loaded.logs:
             os.write(1, f"BPF verifier log for {name}:\n{'-' * 38}\n{log}\n".encode())
-        block = Block(loaded, self.printer, self.outcome, self.boot_offset)
+        block = Block(loaded, lambda: self.printer, self.outcome, self.boot_offset)
         try:
             self._load_child(loaded)
             if options.mode:
                 from pytrace.runtime.testing import run_benches, run_tests
 
                 return (run_tests if options.mode == "test" else run_benches)(self, block, signals)
-            if os.environ.get("PYTRACE_NATIVE") != "0":
-                block.stream.accelerate = self._accelerate
-                block.maps.lines_of = self._lines_of if options.format == "text" else None
             self._start(block, signals)
             if options.dry_run:
                 return 0
             self._announce(block)
+            if os.environ.get("PYTRACE_NATIVE") != "0":
+                block.stream.accelerate = self._accelerate
+                block.maps.lines_of = self._lines_of if options.format == "text" else None
             self._loop(block, signals)
             self.finish(block, signals, maps=self.image.config.print_maps_on_exit)
             self.output.close()
@@ -207,7 +229,7 @@ class Session:
             self.say("Attaching 'begin' probe")
         child = self.options.child
         block.attach(
-            pid=self.options.pid, warn=self.printer.warning, stopped=lambda: signals.stops > 0,
+            pid=self.options.pid, warn=self._warn, stopped=lambda: signals.stops > 0,
             say=self.say,
         )
         if not block.attached.attachments and not any(block.programs_of(own) for own in ("begin", "end", "self")):
@@ -238,13 +260,18 @@ class Session:
     def _announce(self, block: Block) -> None:
         own = sum(len(block.programs_of(provider)) for provider in ("begin", "end", "self"))
         if not self.options.quiet:
-            self.printer.attached(block.attached.count + own)
+            if self.options.format == "text":
+                self.messages.attached(block.attached.count + own)
+            else:
+                self.printer.attached(block.attached.count + own)
         if self.options.notify:
             self.output.settle()
             os.write(1, _NOTICE)
 
     def _loop(self, block: Block, signals: Signals) -> None:
         """Until `exit()`, a signal, the end of the traced process, or the end of what there is to do."""
+        from pytrace.runtime.loop import Loop
+
         traced = self.options.process or self.options.child
         watched = [signals.fd] if traced is None else [signals.fd, traced.pidfd]
         ring = block.stream.ring
@@ -291,6 +318,8 @@ class Session:
 
     def _ended(self, traced: Process) -> bool:
         """Whether the traced process has ended. For a child this also collects its status."""
+        from pytrace.runtime.loop import readable
+
         child = self.options.child
         return child.poll() if child is not None and traced is child else readable(traced.pidfd)
 
@@ -319,6 +348,8 @@ class Session:
         if child is not None:
             if not child.poll():
                 from signal import SIGTERM
+
+                from pytrace.runtime.loop import readable
 
                 child.signal(SIGTERM)
                 readable(child.pidfd, _PATIENCE)

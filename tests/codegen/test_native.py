@@ -19,10 +19,11 @@ from pytrace.output.json_printer import JsonPrinter
 from pytrace.output.printer import Printer, Style
 from pytrace.output.streams import Messages, Output
 from pytrace.output.text_printer import TextPrinter
-from pytrace.runtime.actions import Consumer, Outcome
+from pytrace.runtime.actions import Consumer
 from pytrace.runtime.loading import Loaded
 from pytrace.runtime.maps import MapStore
 from pytrace.runtime.native import NativeText
+from pytrace.runtime.outcome import Outcome
 from pytrace.runtime.stream import Stream
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.types import (
