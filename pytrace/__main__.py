@@ -1,3 +1,3 @@
-from pytrace.cli import command
+from pytrace.start import command
 
 command()

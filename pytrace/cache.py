@@ -14,17 +14,29 @@ from __future__ import annotations
 import marshal
 import os
 import stat
-from _blake2 import blake2b  # what hashlib offers too, without loading OpenSSL
+from _imp import source_hash  # SipHash, by which Python itself knows compiled files
 
 import pytrace
-from pytrace.hints import Iterable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["Cache", "Dependency", "depend_on"]
 
 LIMIT_BYTES = 64 << 20
-_MAGIC = b"pytrace-image-1\n"
+_MAGIC = b"pytrace-image-2\n"
+_DIGEST = 16
 
 Dependency = tuple[str, int, int, int]
+
+
+def _digest(data: bytes | memoryview) -> bytes:
+    """16 bytes that tell data apart and show damage. Nobody gains by making two that are alike: whoever can give us one
+    of them gets it run anyway."""
+    first: bytes = source_hash(1, data)
+    second: bytes = source_hash(2, data)
+    return first + second
 
 
 def depend_on(path: str) -> Dependency:
@@ -52,14 +64,14 @@ def _own_files() -> bytes:
 
 def _digest_of_own_files() -> bytes:
     root = os.path.dirname(os.path.abspath(pytrace.__file__))
-    digest = blake2b(f"{root} {pytrace.__version__}\n".encode(), digest_size=16)
+    lines = [f"{root} {pytrace.__version__}\n"]
     if os.path.basename(os.path.dirname(root)) in ("site-packages", "dist-packages"):
         with os.scandir(root) as entries:
             inner = sorted(entry.path for entry in entries if entry.is_dir() and entry.name != "__pycache__")
         for path in (root, *inner):
             status = os.stat(path)
-            digest.update(f"{path} {status.st_ino} {status.st_mtime_ns} {status.st_ctime_ns}\n".encode())
-        return digest.digest()
+            lines.append(f"{path} {status.st_ino} {status.st_mtime_ns} {status.st_ctime_ns}\n")
+        return _digest("".join(lines).encode("utf-8", "surrogateescape"))
     folders = [root]
     while folders:
         with os.scandir(folders.pop()) as entries:
@@ -69,8 +81,8 @@ def _digest_of_own_files() -> bytes:
                         folders.append(entry.path)
                 elif entry.name.endswith((".py", ".lark", ".bt")):
                     status = entry.stat()
-                    digest.update(f"{entry.name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return digest.digest()
+                    lines.append(f"{entry.name} {status.st_size} {status.st_mtime_ns}\n")
+    return _digest("".join(lines).encode("utf-8", "surrogateescape"))
 
 
 def _remove(path: str) -> None:
@@ -99,18 +111,17 @@ class Cache:
 
     def key(self, parts: Iterable[str | bytes]) -> str:
         """The name of the entry for a compilation that depends on `parts` and on this machine."""
-        digest = blake2b(digest_size=24)
         machine = (
             _own_files(),
             _read("/sys/kernel/notes"),
             _read("/proc/sys/kernel/random/boot_id"),
             _read("/proc/modules"),
         )
+        pieces = []
         for part in (*machine, *parts):
             data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
-            digest.update(len(data).to_bytes(8, "little"))
-            digest.update(data)
-        return digest.hexdigest()
+            pieces += [len(data).to_bytes(8, "little"), data]
+        return _digest(b"".join(pieces)).hex()
 
     def is_current(self) -> bool:
         """Whether this package's files are still those that keys are made of: it may be upgraded during a run."""
@@ -118,7 +129,7 @@ class Cache:
 
     def own_key(self, parts: Iterable[object]) -> str:
         """The name of the entry for something that depends on `parts`, on where this package is, and on its files."""
-        return blake2b(_own_files() + repr((pytrace.__file__, *parts)).encode(), digest_size=24).hexdigest()
+        return _digest(_own_files() + repr((pytrace.__file__, *parts)).encode()).hex()
 
     def load(self, key: str) -> object | None:
         """The plain data stored under the key, or None."""
@@ -131,10 +142,10 @@ class Cache:
         with open(fd, "rb") as file:
             if not self._private(os.fstat(fd), stat.S_ISREG):
                 return None
-            data = file.read()
-        head = len(_MAGIC) + 32
+            data = memoryview(file.read())
+        head = len(_MAGIC) + _DIGEST
         body = data[head:]
-        if data[: len(_MAGIC)] != _MAGIC or blake2b(body, digest_size=32).digest() != data[len(_MAGIC) : head]:
+        if data[: len(_MAGIC)] != _MAGIC or _digest(body) != data[len(_MAGIC) : head]:
             return None
         try:
             dependencies, image = marshal.loads(body)
@@ -147,7 +158,7 @@ class Cache:
     def store(self, key: str, image: object, dependencies: Iterable[Dependency] = ()) -> None:
         """Keep plain data under the key. A full disk or a read-only home is no reason to fail: nothing is kept then."""
         body = marshal.dumps((tuple(dependencies), image))  # type: ignore[arg-type]  # plain data of any shape
-        data = _MAGIC + blake2b(body, digest_size=32).digest() + body
+        data = _MAGIC + _digest(body) + body
         temporary = os.path.join(self.folder, f".{key}.{os.getpid()}")
         try:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)

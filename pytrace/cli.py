@@ -188,7 +188,7 @@ def _run(line: CommandLine) -> int:
     from pytrace import bundle
     from pytrace.cache import Cache
 
-    bundle.use(Cache(), "run")
+    bundle.begin(Cache())
     request = _request(line)
     if mode == "format":
         return _format(line, request)

@@ -123,7 +123,7 @@ def run(line: CommandLine, request: Request, *, mode: str, no_features: frozense
                 from pytrace import bundle
                 from pytrace.cache import Cache
 
-                bundle.keep(Cache(), "compiler" if "pytrace.compiler" in sys.modules else "run")
+                bundle.keep(Cache())
             return status
         except TooComplex:
             if not _iterates(image) or isinstance(simpler := obtain(replace(how, callbacks=True)), int):
@@ -298,11 +298,14 @@ def start(
         cached=not line.has("no-cache"),
         dwarf_pids=tuple(read_pid(text, lowest=0) for text in line.all("dwarf-pid")),
     )
+    from pytrace import bundle
+    from pytrace.cache import Cache
+
     sys.stdout.flush()
     gc.freeze()
     gc.enable()
     try:
-        return Session(image, session_options, output).run()
+        return Session(image, session_options, output, attached=lambda: bundle.attached(Cache())).run()
     finally:
         if process is not None:
             process.close()

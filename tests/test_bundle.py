@@ -89,10 +89,10 @@ def test_a_bundle_is_a_finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     cache = Cache(tmp_path / "cache")
     code = marshal.dumps(compile("VALUE = __name__, __file__, __package__", "made.py", "exec"))
     modules = {"pytrace.made_up": ("made.py", None, code), "pytrace.folder": ("folder/__init__.py", ["folder"], code)}
-    cache.store(cache.own_key(("bundle", "run", sys.version, sys.flags.optimize)), modules)
+    cache.store(cache.own_key(("bundle", "start", sys.version, sys.flags.optimize)), (modules, []))
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.setattr(bundle, "_used", {})
-    bundle.use(cache, "run")
+    bundle.use(cache, "start")
     import pytrace.folder  # type: ignore[import-not-found]
     import pytrace.made_up  # type: ignore[import-not-found]
 

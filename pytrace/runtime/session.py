@@ -79,13 +79,18 @@ class SessionOptions:
 
 
 class Session:
-    """Runs one image. `output` gets the results, `messages` what is said about the run."""
+    """Runs one image. `output` gets the results, `messages` what is said about the run; `attached` is called once the
+    probes are attached and that was said."""
 
-    def __init__(self, image: Image, options: SessionOptions, output: Output, messages: Messages | None = None) -> None:
+    def __init__(
+        self, image: Image, options: SessionOptions, output: Output, messages: Messages | None = None, *,
+        attached: Callable[[], None] = lambda: None,
+    ) -> None:
         self.image = image
         self.options = options
         self.output = output
         self.messages = messages or Messages(output)
+        self._attached = attached
         self.outcome = Outcome()
         self.lost = 0
         self._asked = 0
@@ -260,13 +265,11 @@ class Session:
     def _announce(self, block: Block) -> None:
         own = sum(len(block.programs_of(provider)) for provider in ("begin", "end", "self"))
         if not self.options.quiet:
-            if self.options.format == "text":
-                self.messages.attached(block.attached.count + own)
-            else:
-                self.printer.attached(block.attached.count + own)
+            (self.messages if self.options.format == "text" else self.printer).attached(block.attached.count + own)
         if self.options.notify:
             self.output.settle()
             os.write(1, _NOTICE)
+        self._attached()
 
     def _loop(self, block: Block, signals: Signals) -> None:
         """Until `exit()`, a signal, the end of the traced process, or the end of what there is to do."""

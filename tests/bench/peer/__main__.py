@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.bench.peer.outputs import dumps, streams
 from tests.bench.peer.starts import bulk, starts
-from tests.bench.peer.tools import launcher, ours, theirs
+from tests.bench.peer.tools import installed, launcher, ours, theirs
 from tests.conftest import PROGRAMS
 
 GROUPS = ("warm", "cold", "bulk", "streams", "dumps")
@@ -33,12 +33,13 @@ def main() -> None:
         load = folder / "load"
         subprocess.run(["gcc", "-O2", "-pthread", "-o", load, PROGRAMS / "load.c"], check=True)
         launcher(folder)
-        cached, peer = ours(folder), theirs(folder, args.peer)
+        packages = installed(folder)
+        cached, peer = ours(folder, packages), theirs(folder, args.peer)
         for group in args.groups or GROUPS:
             if group == "warm":
                 starts("Warm starts: the script was run before", (cached, peer), args.rounds)
             elif group == "cold":
-                starts("Cold starts: nothing cached", (ours(folder, "--no-cache"), peer), args.rounds)
+                starts("Cold starts: nothing cached", (ours(folder, packages, "--no-cache"), peer), args.rounds)
             elif group == "bulk":
                 bulk((cached, peer), args.rounds, folder)
             elif group == "streams":

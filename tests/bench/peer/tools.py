@@ -6,6 +6,7 @@ import os
 import re
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,10 +36,20 @@ def launcher(folder: Path) -> None:
     subprocess.run(["gcc", "-O2", "-o", folder / "measured", PROGRAMS / "measured.c"], check=True)
 
 
-def ours(folder: Path, *options: str) -> Tool:
-    """pytrace from this tree, with a cache of its own in the folder."""
-    command = [sys.executable, "-m", "pytrace", *options]
-    return Tool("pytrace", folder, command, XDG_CACHE_HOME=str(folder), PYTHONPATH=str(ROOT))
+def installed(folder: Path) -> Path:
+    """Installs this tree, without what it depends on, below the folder; gives the folder with its packages."""
+    ignored = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "tests")
+    shutil.copytree(ROOT, folder / "tree", symlinks=True, ignore=ignored)
+    packages = folder / "site-packages"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", packages, folder / "tree"]
+    subprocess.run(pip, check=True)
+    return packages
+
+
+def ours(folder: Path, packages: Path, *options: str) -> Tool:
+    """pytrace as it was installed, with a cache of its own in the folder."""
+    command = [str(packages / "bin" / "pytrace"), *options]
+    return Tool("pytrace", folder, command, XDG_CACHE_HOME=str(folder), PYTHONPATH=str(packages))
 
 
 def theirs(folder: Path, command: str) -> Tool:
