@@ -1,4 +1,4 @@
-"""`cache`, `cached_property`, `deque` and `import_module` for the modules of a run from the cache.
+"""Parts of `functools`, `collections` and `importlib` for the modules of a run from the cache, and modules for later.
 
 The standard library has them too, in modules that take longer to load than the largest of these.
 """
@@ -9,14 +9,16 @@ import sys
 
 from pytrace.hints import TYPE_CHECKING, Any
 
-__all__ = ["cache", "cached_property", "deque", "imported"]
+__all__ = ["Later", "cache", "cached_property", "deque", "imported", "partial"]
 
 if TYPE_CHECKING:
     from collections import deque as deque
     from functools import cache as cache
     from functools import cached_property as cached_property
+    from functools import partial as partial
 else:
     from _collections import deque
+    from _functools import partial
 
     def cache(function):
         """Remembers what the function gave, by its positional arguments."""
@@ -54,3 +56,15 @@ def imported(name: str) -> Any:
     """A module by its full name."""
     __import__(name)
     return sys.modules[name]
+
+
+class Later:
+    """A module that is imported when something of it is first used: for those that only compiling takes."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        value = getattr(imported(self._name), attribute)
+        setattr(self, attribute, value)
+        return value

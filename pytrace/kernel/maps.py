@@ -7,14 +7,16 @@ value is `value_size` rounded up to 8 bytes, times the number of *possible* CPUs
 from __future__ import annotations
 
 import errno
-import mmap
 import struct
 import time
 
-from pytrace.hints import Iterator
+from pytrace.hints import TYPE_CHECKING, Iterator
 from pytrace.kernel.abi import Cmd, MapType
 from pytrace.kernel.syscall import ENOTSUPP, BpfError, address, address_of_buffer, bpf, bpf_or_errno
 from pytrace.once import cache
+
+if TYPE_CHECKING:
+    import mmap
 
 __all__ = [
     "map_batches", "map_clear", "map_create", "map_delete", "map_freeze", "map_items", "map_keys", "map_lookup",
@@ -135,6 +137,8 @@ def map_freeze(fd: int) -> None:
 def map_memory(fd: int, size: int, *, writable: bool = True) -> mmap.mmap:
     """The values of an array map made with `MapFlags.MMAPABLE`, mapped. Elements stand 8-byte aligned, one after
     another."""
+    import mmap
+
     length = (size + mmap.PAGESIZE - 1) // mmap.PAGESIZE * mmap.PAGESIZE
     return mmap.mmap(fd, length, mmap.MAP_SHARED, mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0))
 

@@ -8,12 +8,11 @@ starts it. Struct perf_event_attr is in include/uapi/linux/perf_event.h.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import struct
 
 from pytrace.kernel.abi import syscall_number
-from pytrace.kernel.clib import c_char_p, c_ulong
+from pytrace.kernel.clib import c_char_p, c_long, c_ulong, function, get_errno
 from pytrace.kernel.links import link_perf_event
 from pytrace.kernel.programs import prog_load
 from pytrace.kernel.syscall import BpfError, address, call
@@ -61,6 +60,7 @@ _NO_FD = 0xFFFFFFFF
 _NOTHING = bytes.fromhex("b700000000000000" "9500000000000000")
 """A program that returns 0."""
 _NR_PERF_EVENT_OPEN = syscall_number("perf_event_open")
+_ioctl = function("ioctl")
 
 
 def event(
@@ -212,6 +212,11 @@ def has_links() -> bool:
     return True
 
 
+def _control(event_fd: int, request: int, argument: int) -> None:
+    if _ioctl(event_fd, c_ulong(request), c_long(argument)) < 0:
+        raise BpfError(get_errno(), "cannot attach to a perf event")
+
+
 def attach(prog_fd: int, event_fd: int, cookie: int = 0) -> tuple[int, ...]:
     """Run the program at each hit of the event, from now on; gives the descriptors that hold it: pass them to
     `close_all` or `detach_all`.
@@ -221,13 +226,15 @@ def attach(prog_fd: int, event_fd: int, cookie: int = 0) -> tuple[int, ...]:
     """
     link = -1
     try:
-        if has_links():
+        try:
             link = link_perf_event(prog_fd, event_fd, cookie)
-        elif cookie:
-            raise BpfError(errno.EOPNOTSUPP, "cannot attach to a perf event", "cookies need Linux 5.15")
-        else:
-            fcntl.ioctl(event_fd, _SET_BPF, prog_fd)
-        fcntl.ioctl(event_fd, _ENABLE, 0)
+        except BpfError as error:
+            if error.errno != errno.EINVAL or has_links():
+                raise
+            if cookie:
+                raise BpfError(errno.EOPNOTSUPP, error.operation, "cookies need Linux 5.15") from error
+            _control(event_fd, _SET_BPF, prog_fd)
+        _control(event_fd, _ENABLE, 0)
     except OSError as error:
         for fd in (link, event_fd):
             if fd >= 0:

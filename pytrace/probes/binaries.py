@@ -6,6 +6,7 @@ import os
 
 from pytrace.frozen import frozen
 from pytrace.hints import Iterator
+from pytrace.probes.paths import native, shown
 
 __all__ = ["Binary", "FileState", "find_binaries", "native", "shown"]
 
@@ -31,16 +32,6 @@ class FileState:
     def of(cls, path: str) -> FileState:
         status = os.stat(path)
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-def native(text: str) -> str:
-    """A path of the script as the operating system's functions take it."""
-    return os.fsdecode(text.encode("latin-1"))
-
-
-def shown(path: str) -> str:
-    """A path of the operating system as text of the script."""
-    return os.fsencode(path).decode("latin-1")
 
 
 def find_binaries(text: str, pid: int | None, *, unsafe: bool = False) -> list[Binary]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
-
 from pytrace.frozen import replace
-from pytrace.hints import TYPE_CHECKING, ClassVar
-from pytrace.probes.numbers import BadNumber, number
+from pytrace.hints import TYPE_CHECKING, ClassVar, Iterator
+from pytrace.once import partial
 from pytrace.probes.patterns import has_wildcard, matcher
 from pytrace.probes.perf_events import PerfEventProvider, attach_events, threads_of
 from pytrace.probes.provider import Attachment, Host, Spec, Target
@@ -29,6 +26,8 @@ class CounterProvider(PerfEventProvider):
             return None
         count = 0
         if len(spec.parts) == 2 and spec.parts[1] != "*":
+            from pytrace.probes.numbers import BadNumber, number
+
             try:
                 count = number(spec.parts[1])
             except BadNumber as error:

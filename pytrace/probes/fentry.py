@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from pytrace.hints import TYPE_CHECKING, ClassVar
+from pytrace.hints import TYPE_CHECKING, ClassVar, Iterator
 from pytrace.probes.patterns import has_wildcard
 from pytrace.probes.provider import AttachError, Attachment, Host, Loading, Provider, Spec, Target
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
 
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Callable, Iterator
 from pytrace.probes.patterns import has_wildcard, matcher
 from pytrace.probes.provider import AttachError, Attachment, Host, Loading, Provider, Spec, Target
 

@@ -11,16 +11,18 @@ from __future__ import annotations
 import errno
 
 from pytrace.hints import TYPE_CHECKING, Callable, ClassVar, Iterator
-from pytrace.probes.kernel_functions import function_size
+from pytrace.once import Later
 from pytrace.probes.multi import attach_together
-from pytrace.probes.numbers import BadNumber, number
 from pytrace.probes.patterns import has_wildcard
 from pytrace.probes.perf_events import attach_event
 from pytrace.probes.provider import AttachError, Attachment, Host, Loading, Provider, Spec, Target, Targets
 
 if TYPE_CHECKING:
     from pytrace.diagnostics import Diagnostics
+    from pytrace.probes import kernel_functions, numbers
     from pytrace.probes.contexts import ProbeContext
+else:
+    kernel_functions, numbers = Later("pytrace.probes.kernel_functions"), Later("pytrace.probes.numbers")
 
 
 def read_function(text: str, spec: Spec, diagnostics: Diagnostics) -> tuple[str, int] | None:
@@ -34,11 +36,11 @@ def read_function(text: str, spec: Spec, diagnostics: Diagnostics) -> tuple[str,
         diagnostics.error(spec.span, "Invalid offset")
     else:
         try:
-            offset = number(offsets[0])
+            offset = numbers.number(offsets[0])
             if offset < 0:
-                raise BadNumber(f"negative offset: {offsets[0]}")
+                raise numbers.BadNumber(f"negative offset: {offsets[0]}")
             return function, offset
-        except BadNumber as error:
+        except numbers.BadNumber as error:
             diagnostics.error(spec.span, f"Invalid offset: {error}")
     return None
 
@@ -62,8 +64,8 @@ class Kprobe(Provider):
         module = modules[0] if modules else ""
         if not modules and "+" not in text:
             try:
-                return spec.with_data(address=number(text))
-            except BadNumber:
+                return spec.with_data(address=numbers.number(text))
+            except numbers.BadNumber:
                 pass
         read = read_function(text, spec, diagnostics)
         if read is None:
@@ -122,7 +124,7 @@ class Kprobe(Provider):
         data: dict[str, str | int] = {"module": module, "function": function, "offset": offset}
         if pattern:
             data |= {"multi": 1, "pattern": pattern}
-        if offset and not unsafe and (size := function_size(function)) is not None and offset >= size:
+        if offset and not unsafe and (size := kernel_functions.function_size(function)) is not None and offset >= size:
             data["error"] = f"Offset outside the function bounds ('{function}' size is {size})"
         return Target(self.name, f"{name}+{offset}" if offset else name, tuple(data.items()), spec.label)
 

@@ -6,9 +6,7 @@ pointers to kernel structures directly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Iterator
 from pytrace.probes.patterns import has_wildcard
 from pytrace.probes.provider import AttachError, Attachment, Host, Loading, Provider, Spec, Target
 

@@ -9,22 +9,20 @@ a perf event for each place takes a hundred times longer to close.
 
 from __future__ import annotations
 
-from functools import partial
-
 from pytrace.hints import TYPE_CHECKING, Callable, ClassVar, Iterator
-from pytrace.probes import user_places
-from pytrace.probes.archives import is_member
-from pytrace.probes.binaries import find_binaries, native
-from pytrace.probes.kprobe import read_function
-from pytrace.probes.multi import attach_together
-from pytrace.probes.numbers import BadNumber, number
+from pytrace.once import Later
 from pytrace.probes.patterns import has_wildcard
-from pytrace.probes.perf_events import attach_event
-from pytrace.probes.provider import AttachError, Attachment, Host, Loading, Provider, Spec, Target, Targets, detach
+from pytrace.probes.provider import AttachError, Attachment, Host, Loading, Provider, Spec, Target, Targets
+from pytrace.probes.user_attaching import attach_user, file_of
 
 if TYPE_CHECKING:
     from pytrace.diagnostics import Diagnostics
+    from pytrace.probes import archives, binaries, kprobe, numbers, user_places
     from pytrace.probes.contexts import ContextField, ProbeContext
+else:
+    archives, binaries, kprobe, numbers, user_places = (
+        Later(f"pytrace.probes.{name}") for name in ("archives", "binaries", "kprobe", "numbers", "user_places")
+    )
 
 _SOURCE_FORMAT = "expected format: uprobe:TARGET@FILE:LINE[:COL]"
 
@@ -46,80 +44,6 @@ def user_context(
         provider.probetype, provider.prog_type, Space.USER, registers=0, ctx=regs, func=func,
         arguments=arguments, retval=return_field(Space.USER) if retval else None,
     )
-
-
-def file_of(target: Target) -> str:
-    """The file on disk that a target is in, as text of the script."""
-    return target.text("archive") or target.text("path")
-
-
-def place_of(target: Target) -> int:
-    """Where in that file it is."""
-    return target.number("start") + target.number("place")
-
-
-def counter_of(target: Target) -> int:
-    """Where in that file the counter is that turns the probe on; 0 if it has none."""
-    counter = target.number("semaphore")
-    return target.number("start") + counter if counter else 0
-
-
-def attach_user(
-    prog_fd: int, targets: Targets, pid: int | None, returns: bool, failed: Callable[[AttachError], None] | None
-) -> list[Attachment]:
-    """Attach to places in files; `data` of the targets: `path`, `place` (position in the file, in bytes), `archive` and
-    `start` (if the file is a member of an archive: where, and where in it), `semaphore`
-    (position of a reference counter, or 0), `multi`, `copy` (not 0 for further places of one probe, which do not
-    count), and `error` if the place was found unfit."""
-    from pytrace.kernel.links import link_uprobe_multi
-
-    attachments: list[Attachment] = []
-    by_path: dict[str, list[tuple[Target, int]]] = {}
-
-    def fail(error: AttachError) -> None:
-        if failed is None:
-            detach(attachments)
-            raise error
-        failed(error)
-
-    def link(path: str, some: Targets) -> int:
-        semaphores = [counter_of(target) for target, _ in some]
-        return link_uprobe_multi(
-            prog_fd, native(path), [place_of(target) for target, _ in some],
-            cookies=[cookie for _, cookie in some], ref_ctr_offsets=semaphores if any(semaphores) else (),
-            returns=returns, pid=pid or 0,
-        )
-
-    for target, cookie in targets:
-        if reason := target.text("error"):
-            fail(AttachError(target, reason))
-        elif target.number("multi"):
-            by_path.setdefault(file_of(target), []).append((target, cookie))
-        else:
-            try:
-                attachments.append(_attach_single(prog_fd, target, cookie, pid, returns))
-            except AttachError as error:
-                fail(error)
-    for path, some in by_path.items():
-        try:
-            attachments += attach_together(some, partial(link, path), failed)
-        except AttachError:
-            detach(attachments)
-            raise
-    return attachments
-
-
-def _attach_single(prog_fd: int, target: Target, cookie: int, pid: int | None, returns: bool) -> Attachment:
-    from pytrace.kernel import perf
-
-    try:
-        event = perf.uprobe_event(
-            native(file_of(target)), place_of(target), returns=returns,
-            ref_ctr_offset=counter_of(target), pid=-1 if pid is None else pid,
-        )
-        return Attachment(int(not target.number("copy")), attach_event(prog_fd, event, cookie))
-    except OSError as error:
-        raise AttachError(target, str(error), cause=error) from error
 
 
 class Uprobe(Provider):
@@ -152,10 +76,10 @@ class Uprobe(Provider):
             return spec.with_data(**data, function=text)
         if "+" not in text:
             try:
-                return spec.with_data(**data, address=number(text))
-            except BadNumber:
+                return spec.with_data(**data, address=numbers.number(text))
+            except numbers.BadNumber:
                 pass
-        read = read_function(text, spec, diagnostics)
+        read = kprobe.read_function(text, spec, diagnostics)
         if read is None:
             return None
         if self.returns and "+" in text:
@@ -175,8 +99,8 @@ class Uprobe(Provider):
             values = []
             for text, what in zip(place[1:], ("line", "column"), strict=False):
                 try:
-                    values.append(number(text))
-                except BadNumber as error:
+                    values.append(numbers.number(text))
+                except numbers.BadNumber as error:
                     diagnostics.error(spec.span, f"Invalid {what} number: {error}")
                     return None
             line, column = (*values, 0)[:2]
@@ -196,21 +120,21 @@ class Uprobe(Provider):
                 self.wrong_count(spec, "2 or 3", diagnostics)
                 return []
             target = f"/proc/{host.pid}/exe"
-        if is_member(target):
+        if archives.is_member(target):
             return user_places.check_member(self, spec, target, diagnostics)
-        binaries = find_binaries(target, host.pid, unsafe=host.unsafe)
-        if not binaries and not has_wildcard(target):
+        found = binaries.find_binaries(target, host.pid, unsafe=host.unsafe)
+        if not found and not has_wildcard(target):
             diagnostics.error(
                 spec.span, f"{self.name} target file '{target}' does not exist or is not executable"
             )
-        if binaries and binaries[0].others:
+        if found and found[0].others:
             diagnostics.warning(
                 spec.span,
-                f"attaching to {self.name} target file '{binaries[0].path}' but matched {binaries[0].others + 1} "
+                f"attaching to {self.name} target file '{found[0].path}' but matched {found[0].others + 1} "
                 "binaries",
             )
         values: dict[str, str | int] = dict(spec.data)
-        return [spec.with_data(**values | {"path": binary.path, "several": int("*" in target)}) for binary in binaries]
+        return [spec.with_data(**values | {"path": binary.path, "several": int("*" in target)}) for binary in found]
 
     def expand(self, spec: Spec, host: Host, diagnostics: Diagnostics) -> list[Target]:
         return user_places.targets(self, spec, host, diagnostics)

@@ -7,45 +7,21 @@ The kernel counts up the semaphore that guards a probe in each process, for as l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache
-
-from pytrace.hints import TYPE_CHECKING
-from pytrace.probes.archives import is_member
-from pytrace.probes.binaries import Binary, find_binaries, shown
+from pytrace.hints import TYPE_CHECKING, Callable, Iterator
+from pytrace.once import Later
+from pytrace.probes.paths import shown
 from pytrace.probes.patterns import has_wildcard, matcher
 from pytrace.probes.provider import AttachError, Attachment, Host, Loading, Provider, Spec, Target, Targets
-from pytrace.probes.uprobe import attach_user, file_of, user_context
-from pytrace.probes.user_places import check_member, files, in_archive, open_elf
+from pytrace.probes.user_attaching import attach_user, file_of
 
 if TYPE_CHECKING:
     from pytrace.diagnostics import Diagnostics
-    from pytrace.kernel.elf import Elf
-    from pytrace.kernel.usdt import UsdtLocation, UsdtProbe
+    from pytrace.probes import archives, binaries, uprobe, usdt_places, user_places
     from pytrace.probes.contexts import ProbeContext
-
-
-@lru_cache(maxsize=16)
-def _probes(elf: Elf) -> list[UsdtProbe]:
-    from pytrace.kernel.usdt import usdt_probes
-
-    return usdt_probes(elf)
-
-
-def probes_of(path: str) -> list[UsdtProbe]:
-    """The probes of a file, by namespace and name; empty if it has none or cannot be read."""
-    elf = open_elf(path)
-    return _probes(elf) if elf is not None else []
-
-
-@lru_cache(maxsize=16)
-def _places(elf: Elf) -> dict[tuple[str, str, int], UsdtLocation]:
-    """The places of all probes of a file, by namespace, name and position in the file."""
-    return {
-        (shown(probe.provider), shown(probe.name), place.offset): place
-        for probe in _probes(elf)
-        for place in probe.locations
-    }
+else:
+    archives, binaries, uprobe, usdt_places, user_places = (
+        Later(f"pytrace.probes.{name}") for name in ("archives", "binaries", "uprobe", "usdt_places", "user_places")
+    )
 
 
 class Usdt(Provider):
@@ -78,13 +54,13 @@ class Usdt(Provider):
                 "usdt probe must specify at least path or pid to probe. To target all paths/pids set the path to '*'.",
             )
             return []
-        if is_member(target):
-            return check_member(self, spec, target, diagnostics)
-        binaries = find_binaries(target or "*", host.pid, unsafe=host.unsafe)
-        if not binaries and not has_wildcard(target or "*"):
+        if archives.is_member(target):
+            return user_places.check_member(self, spec, target, diagnostics)
+        found = binaries.find_binaries(target or "*", host.pid, unsafe=host.unsafe)
+        if not found and not has_wildcard(target or "*"):
             diagnostics.error(spec.span, f"usdt target file '{target}' does not exist or is not executable")
         values: dict[str, str | int] = dict(spec.data)
-        return [spec.with_data(**values | {"path": binary.path}) for binary in binaries]
+        return [spec.with_data(**values | {"path": binary.path}) for binary in found]
 
     def expand(self, spec: Spec, host: Host, diagnostics: Diagnostics) -> list[Target]:
         path, namespace, name = spec.string("path"), spec.string("namespace"), spec.string("name")
@@ -97,7 +73,7 @@ class Usdt(Provider):
         in_namespace, is_name = matcher(namespace or "*"), matcher(name)
         multi = int(host.has_feature("uprobe_multi"))
         found: list[Target] = []
-        for probe in probes_of(path):
+        for probe in usdt_places.probes_of(path):
             if not (in_namespace(shown(probe.provider)) and is_name(shown(probe.name))):
                 continue
             full = f"usdt:{path}:{shown(probe.provider)}:{shown(probe.name)}"
@@ -106,7 +82,7 @@ class Usdt(Provider):
                 data: tuple[tuple[str, str | int], ...] = (
                     ("path", path), ("namespace", shown(probe.provider)), ("name", shown(probe.name)),
                     ("place", place.offset), ("semaphore", place.semaphore), ("copy", copy), ("multi", multi),
-                    *in_archive(path).items(),
+                    *user_places.in_archive(path).items(),
                 )
                 found.append(Target(self.name, full, data, label))
         return found
@@ -114,12 +90,12 @@ class Usdt(Provider):
     def context(self, target: Target, host: Host) -> ProbeContext:
         from pytrace.probes.usdt_arguments import argument_fields
 
-        elf = open_elf(target.text("path"))
+        elf = user_places.open_elf(target.text("path"))
         key = target.text("namespace"), target.text("name"), target.number("place")
-        place = _places(elf).get(key) if elf is not None else None
+        place = usdt_places.places_of(elf).get(key) if elf is not None else None
         # Without the place, the file was replaced since; attaching will say so.
         arguments = argument_fields(elf, place) if elf is not None and place is not None else ()
-        return user_context(self, arguments=arguments, func="")
+        return uprobe.user_context(self, arguments=arguments, func="")
 
     def loading(self, target: Target) -> Loading:
         return Loading(self.prog_type, "trace_uprobe_multi" if target.number("multi") else "")
@@ -130,14 +106,17 @@ class Usdt(Provider):
         return attach_user(prog_fd, targets, pid, False, failed)
 
     def files(self, target: Target) -> tuple[str, ...]:
-        return files(file_of(target))
+        return user_places.files(file_of(target))
 
     def listing(self, pattern: Spec | None, host: Host, verbose: bool) -> Iterator[tuple[str, list[str]]]:
         parts = pattern.parts if pattern is not None else ("*",)
         if len(parts) < 2:
             parts = ("*", *parts) if host.pid is not None else (*parts, "*")
         namespace = parts[1] if len(parts) > 2 else "*"
-        found = [Binary(parts[0])] if is_member(parts[0]) else find_binaries(parts[0], host.pid)
+        if archives.is_member(parts[0]):
+            found = [binaries.Binary(parts[0])]
+        else:
+            found = binaries.find_binaries(parts[0], host.pid)
         for binary in found:
             targets = self._targets(binary.path, namespace, parts[-1], host, "")
             yield from ((name, []) for name in dict.fromkeys(target.name for target in targets))

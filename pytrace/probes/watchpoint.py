@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from pytrace.hints import TYPE_CHECKING
-from pytrace.probes.numbers import BadNumber, number
+from pytrace.once import partial
 from pytrace.probes.perf_events import PerfEventProvider, attach_events, threads_of
 from pytrace.probes.provider import Attachment, Host, Provider, Spec, Target
-from pytrace.probes.registers import registers
 
 if TYPE_CHECKING:
     from pytrace.diagnostics import Diagnostics
@@ -24,6 +21,8 @@ class Watchpoint(PerfEventProvider):
         if len(spec.parts) != 3:
             self.wrong_count(spec, "3", diagnostics)
             return None
+        from pytrace.probes.numbers import BadNumber, number
+
         values = []
         for part, what in zip(spec.parts, ("function/address", "length"), strict=False):
             try:
@@ -34,6 +33,8 @@ class Watchpoint(PerfEventProvider):
         return spec.with_data(address=values[0] & 0xFFFF_FFFF_FFFF_FFFF, length=values[1], mode=spec.parts[2])
 
     def check(self, spec: Spec, host: Host, diagnostics: Diagnostics) -> list[Spec]:
+        from pytrace.probes.registers import registers
+
         mode = spec.string("mode")
         errors = []
         if not spec.number("address"):

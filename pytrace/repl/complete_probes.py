@@ -245,7 +245,7 @@ def as_typed(text: str) -> str:
 
 
 def _usdt(path: str, name: str, start: int) -> list[Completion]:
-    from pytrace.probes.usdt import probes_of
+    from pytrace.probes.usdt_places import probes_of
 
     names = dict.fromkeys(f"{each.provider}:{each.name}" for each in probes_of(path))
     return choose(map(Choice, names), name, start)[:LIMIT]
