@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Modules = dict[str, tuple[str, list[str] | None, bytes]]
     """By name: the file, the folders of a package, the code."""
 
-__all__ = ["Bundle", "attached", "begin", "keep", "use"]
+__all__ = ["Bundle", "attached", "begin", "keep", "proceed", "use"]
 
 _Module = type(sys)
 _Spec = type(sys.__spec__)  # importlib.machinery has this too, and takes a millisecond to import
@@ -60,11 +60,12 @@ class Bundle:
         module.__file__ = file
         exec(marshal.loads(code), module.__dict__)
 
-    def import_always(self) -> None:
-        """Imports what every run does, without the search, the locks and the checks that an `import` takes for each:
-        only before there are threads."""
+    def import_always(self, until: str = "") -> None:
+        """Imports what every run does, all or as far as one of them, without the search, the locks and the checks that
+        an `import` takes for each: only while no other thread imports."""
         loaded = sys.modules
-        for name in self.always:
+        always = self.always
+        for name in always[: always.index(until) + 1] if until in always else always:
             parent, _, own = name.rpartition(".")
             if name in loaded or parent not in loaded:
                 continue
@@ -109,9 +110,15 @@ def use(cache: Cache, kind: str) -> None:
 
 
 def begin(cache: Cache) -> None:
-    """For the start of a run: imports what every run needs."""
+    """For the start of a run: imports what every run needs until it has an image, and its maps can be made."""
     use(cache, "start")
-    _used["start"].import_always()
+    _used["start"].import_always(until="pytrace.runtime.making")
+
+
+def proceed() -> None:
+    """Imports the rest of what every run needs."""
+    if "start" in _used:
+        _used["start"].import_always()
 
 
 def _own_modules() -> list[str]:

@@ -7,7 +7,7 @@ do none of the three exactly.
 
 from __future__ import annotations
 
-from pytrace.frozen import field, frozen, record
+from pytrace.frozen import field, record
 from pytrace.hints import Sequence
 
 __all__ = ["OPTIONS", "CommandLine", "Option", "UsageError", "parse_command_line", "usage"]
@@ -21,18 +21,18 @@ class UsageError(Exception):
         self.show_help = show_help
 
 
-@frozen
 class Option:
     """An option; `metavar` is empty for a switch. `choices` are the values it takes, if they are few; of them several
     may be given with commas where `several` says so."""
 
-    name: str
-    short: str
-    metavar: str
-    help: str
-    group: str
-    choices: tuple[str, ...] = ()
-    several: bool = False
+    __slots__ = ("choices", "group", "help", "metavar", "name", "several", "short")
+
+    def __init__(
+        self, name: str, short: str, metavar: str, help: str, group: str, choices: tuple[str, ...] = (),
+        several: bool = False,
+    ) -> None:
+        self.name, self.short, self.metavar, self.help, self.group = name, short, metavar, help, group
+        self.choices, self.several = choices, several
 
     @property
     def takes_value(self) -> bool:

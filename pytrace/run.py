@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytrace.codegen.image import Image
     from pytrace.options import CommandLine
     from pytrace.runtime.child import Child
+    from pytrace.runtime.making import Making
     from pytrace.script import Request
     from pytrace.semantics.unit import Options
 
@@ -267,6 +268,23 @@ def start(
     line: CommandLine, image: Image, *, mode: str, pid: int | None, child: Child | None, stages: frozenset[str]
 ) -> int:
     """Run an image. Gives the exit status; raises `RunError`."""
+    from pytrace.runtime.making import Making
+
+    making = Making(image)
+    try:
+        return _start(line, image, making, mode=mode, pid=pid, child=child, stages=stages)
+    finally:
+        making.close()
+
+
+def _start(
+    line: CommandLine, image: Image, making: Making, *, mode: str, pid: int | None, child: Child | None,
+    stages: frozenset[str],
+) -> int:
+    from pytrace import bundle
+    from pytrace.cache import Cache
+
+    bundle.proceed()
     from pytrace.output.streams import Output
     from pytrace.runtime.session import Session, SessionOptions
 
@@ -298,14 +316,12 @@ def start(
         cached=not line.has("no-cache"),
         dwarf_pids=tuple(read_pid(text, lowest=0) for text in line.all("dwarf-pid")),
     )
-    from pytrace import bundle
-    from pytrace.cache import Cache
-
     sys.stdout.flush()
     gc.freeze()
     gc.enable()
     try:
-        return Session(image, session_options, output, attached=lambda: bundle.attached(Cache())).run()
+        attached = lambda: bundle.attached(Cache())  # noqa: E731
+        return Session(image, session_options, output, making=making, attached=attached).run()
     finally:
         if process is not None:
             process.close()

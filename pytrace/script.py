@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from pytrace.diagnostics import Source
 from pytrace.frozen import frozen
 from pytrace.options import CommandLine, UsageError
+from pytrace.source import Source
 
 
 class ScriptError(Exception):

@@ -13,9 +13,12 @@ import time
 from pytrace.codegen.image import Image, MapImage, ProgramImage
 from pytrace.codegen.unwind_layout import PIDS
 from pytrace.frozen import field, frozen, record
-from pytrace.hints import Mapping
+from pytrace.hints import TYPE_CHECKING, Mapping
 from pytrace.kernel import bpf
 from pytrace.runtime.errors import RunError
+
+if TYPE_CHECKING:
+    from pytrace.runtime.making import Making
 
 __all__ = ["Loaded", "SessionValues", "load", "needs_unwinding"]
 
@@ -74,11 +77,11 @@ class Loaded:
 
 def load(
     image: Image, session: SessionValues, *, verbose: bool = False, want_logs: bool = False,
-    shared: Mapping[str, int] | None = None,
+    shared: Mapping[str, int] | None = None, making: Making | None = None,
 ) -> Loaded:
     """Bring an image into the kernel. `verbose` puts the verifier's log into the error, `want_logs` keeps the logs of
     programs that are accepted. `shared` are maps, by symbol, that are there already: they are used and stay their
-    owner's. Raises `RunError`, with nothing left behind."""
+    owner's. `making` has maps that are being made already. Raises `RunError`, with nothing left behind."""
     loaded = Loaded(image)
     types = 0
     shared = shared or {}
@@ -87,7 +90,7 @@ def load(
             if map_image.symbol in shared:
                 loaded.maps[map_image.symbol] = os.dup(shared[map_image.symbol])
             else:
-                _create_map(loaded, map_image, session)
+                _create_map(loaded, map_image, session, making)
         types = _load_types(image)
         for program in image.programs:
             _load_program(loaded, program, types, verbose, want_logs)
@@ -118,7 +121,7 @@ _OLD_KEY_LIMIT = 512
 """Bytes of a key, on kernels that have programs build keys on their stack (kernel/bpf/hashtab.c, MAX_BPF_STACK)."""
 
 
-def _create_map(loaded: Loaded, image: MapImage, session: SessionValues) -> None:
+def _create_map(loaded: Loaded, image: MapImage, session: SessionValues, making: Making | None) -> None:
     if image.max_entries > _MAX_ENTRIES:
         what = loaded.image.script_maps[image.script_map].name if image.script_map >= 0 else f"for '{image.symbol}'"
         raise RunError(f"Failed to create map {what}: more than {_MAX_ENTRIES} keys")
@@ -126,10 +129,12 @@ def _create_map(loaded: Loaded, image: MapImage, session: SessionValues) -> None
     try:
         if image.inner:
             like = bpf.map_create("array", 4, image.inner, 1, name=image.symbol)
-        fd = bpf.map_create(
-            image.type, image.key_size, image.value_size, image.max_entries, name=image.symbol, flags=image.flags,
-            inner_fd=like,
-        )
+        fd = making.take(image.symbol) if making is not None else None
+        if fd is None:
+            fd = bpf.map_create(
+                image.type, image.key_size, image.value_size, image.max_entries, name=image.symbol, flags=image.flags,
+                inner_fd=like,
+            )
         loaded.maps[image.symbol] = fd
         initial = session.packed() if image.symbol == "session" else image.initial
         if initial:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytrace.output.printer import Printer
     from pytrace.runtime.child import Child, Process
     from pytrace.runtime.entries import LargeMaps
+    from pytrace.runtime.making import Making
     from pytrace.runtime.maps import Column
     from pytrace.runtime.native import Acceleration
     from pytrace.runtime.resolve import MachineResolver
@@ -79,18 +80,18 @@ class SessionOptions:
 
 
 class Session:
-    """Runs one image. `output` gets the results, `messages` what is said about the run; `attached` is called once the
-    probes are attached and that was said."""
+    """Runs one image. `output` gets the results, `messages` what is said about the run. `making` has large maps
+    that are being made already. `attached` is called once the probes are attached and that was said."""
 
     def __init__(
         self, image: Image, options: SessionOptions, output: Output, messages: Messages | None = None, *,
-        attached: Callable[[], None] = lambda: None,
+        making: Making | None = None, attached: Callable[[], None] = lambda: None,
     ) -> None:
         self.image = image
         self.options = options
         self.output = output
         self.messages = messages or Messages(output)
-        self._attached = attached
+        self._making, self._attached = making, attached
         self.outcome = Outcome()
         self.lost = 0
         self._asked = 0
@@ -168,7 +169,9 @@ class Session:
 
     def _run(self, signals: Signals) -> int:
         options = self.options
-        loaded = load(self.image, self.values, verbose=options.verbose, want_logs=options.verifier_logs)
+        loaded = load(
+            self.image, self.values, verbose=options.verbose, want_logs=options.verifier_logs, making=self._making
+        )
         for name, log in loaded.logs:
             os.write(1, f"BPF verifier log for {name}:\n{'-' * 38}\n{log}\n".encode())
         block = Block(loaded, lambda: self.printer, self.outcome, self.boot_offset)
