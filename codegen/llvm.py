@@ -1,21 +1,20 @@
 """LLVM through llvmlite: IR text to a BPF object file. With `libllvm.py` the one module that imports llvmlite.
 
-Loading LLVM takes several times as long as compiling a script; `preload` starts it in a thread, beside parsing and
-checking: most of the time is spent in the dynamic loader, without Python's lock.
+Loading LLVM takes as long as compiling a script; `preload` starts it in a thread, beside parsing and checking: most of
+the time is spent in the dynamic loader, without Python's lock.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from functools import cache
+from _thread import RLock, get_ident, start_new_thread
 from itertools import chain
-from threading import RLock, Thread, get_ident
 
 from pytrace.codegen import libllvm
-from pytrace.hints import Any
+from pytrace.hints import Any, Callable, Iterable
+from pytrace.once import cache
 
-__all__ = ["PackageMachine", "compile_host", "compile_modules", "preload"]
+__all__ = ["PackageMachine", "compile_host", "compile_modules", "load", "preload"]
 
 STACK_OPTION = "-bpf-stack-size=1048576"
 """LLVM ends the process when a function needs more stack than this. What the kernel allows is checked afterwards."""
@@ -115,17 +114,18 @@ def _host() -> libllvm.DirectMachine | PackageMachine:
     return PackageMachine(cpu, f"{machine}-unknown-linux-gnu", "pic", "small")
 
 
-_loading: list[Thread] = []
+_loading: list[int] = []
+"""The thread that loads LLVM, once there is one."""
 
 
 def preload() -> None:
     """Starts loading LLVM in the background, once."""
     if not _loading:
-        _loading.append(Thread(target=_load, daemon=True, name="llvm"))
-        _loading[0].start()
+        _loading.append(start_new_thread(load, ()))
 
 
-def _load() -> None:
+def load() -> None:
+    """Loads LLVM."""
     try:  # noqa: SIM105  # contextlib takes a millisecond to import
         _machine("v4")
     except ImportError:
