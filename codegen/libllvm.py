@@ -28,7 +28,6 @@ _FUNCTIONS: dict[str, tuple[Any, Any]] = {
     "CreateTargetMachine": (
         _REF, (_REF, c_char_p, c_char_p, c_char_p, c_uint, c_char_p, c_char_p, c_uint, c_uint, c_char_p),
     ),
-    "DisposeTargetMachine": (None, (_REF,)),
     "CreateTargetMachineData": (_REF, (_REF,)),
     "CopyStringRepOfTargetData": (None, (_REF, _TEXT)),
     "DisposeTargetData": (None, (_REF,)),
@@ -131,10 +130,6 @@ class DirectMachine:
         data = lib.CreateTargetMachineData(self._machine)
         self.layout = lib.text("CopyStringRepOfTargetData", data)[1]
         lib.DisposeTargetData(data)
-
-    def close(self) -> None:
-        """Frees it. It compiles nothing any more."""
-        self._lib.DisposeTargetMachine(self._machine)
 
     def compile(self, source: str, passes: tuple[str, ...], inspect: Callable[[str, str], None] | None) -> bytes:
         """The object file for a module. Raises `RuntimeError` if LLVM rejects it. `inspect` gets the optimised text."""
