@@ -34,6 +34,8 @@ Inspect = Callable[[str, str], None]
 """Gets the text of each stage: `codegen`, `codegen-opt` (LLVM's language), `elf` (LLVM's object file, as Latin-1) and
 `dis` (bytecode)."""
 
+Meanwhile = Callable[[], object]
+
 JUMP_LIMIT = 20_000
 """Lines of LLVM's language that surely make less than 32768 instructions. Before version 4 of the instruction set no
 jump reaches further, and LLVM ends the process when one would have to."""
@@ -70,10 +72,13 @@ def exclusive_maps(program: core.Program) -> dict[int, bool]:
 class _Programs:
     """The programs of a script: made, compiled and linked."""
 
-    def __init__(self, program: core.Program, features: Offers, inspect: Inspect | None) -> None:
+    def __init__(
+        self, program: core.Program, features: Offers, inspect: Inspect | None, meanwhile: Meanwhile | None
+    ) -> None:
         self.program = program
         self.features = features
         self.inspect = inspect
+        self.meanwhile = meanwhile
         self.module = Module(program, features)
         self.module.deleted_from |= {
             node.map.index
@@ -111,7 +116,8 @@ class _Programs:
     def _compile(self, probes: Sequence[core.Probe]) -> None:
         parts: list[list[int]] = [[]]
         texts = self._modules(probes, parts)
-        objects = compile_modules(texts, self.features.instruction_set, self.inspect)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        objects = compile_modules(texts, self.features.instruction_set, self.inspect, meanwhile)
         for data, orders in zip(objects, parts, strict=True):
             if self.inspect is not None:
                 self.inspect("elf", data.decode("latin-1"))
@@ -147,13 +153,19 @@ class _Programs:
         return self.module.take()
 
 
-def generate(program: core.Program, features: Offers | None = None, inspect: Inspect | None = None) -> Image:
-    """Compiles a checked program for a kernel that has these features: by default the running one."""
+def generate(
+    program: core.Program,
+    features: Offers | None = None,
+    inspect: Inspect | None = None,
+    meanwhile: Meanwhile | None = None,
+) -> Image:
+    """Compiles a checked program for a kernel that has these features: by default the running one. `meanwhile` is done
+    beside the work that is not Python's."""
     features = features or ThisKernel()
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, RECURSION))
     try:
-        programs = _Programs(program, features, inspect)
+        programs = _Programs(program, features, inspect, meanwhile)
         programs.compile()
     finally:
         sys.setrecursionlimit(limit)

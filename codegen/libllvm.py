@@ -7,18 +7,17 @@ are no public interface, so this is for the releases in `KNOWN` only; with any o
 
 from __future__ import annotations
 
-import ctypes
 import os
-from collections.abc import Callable
-from ctypes import POINTER, byref, c_bool, c_char_p, c_int, c_size_t, c_void_p
 
-from pytrace.hints import Any
+from pytrace.hints import Any, Callable
+from pytrace.kernel.clib import c_char_p, c_uint, c_ulong, c_void_p
+from pytrace.kernel.dynamic import SharedLibrary, byref, bytes_at
 
 __all__ = ["KNOWN", "DirectMachine", "is_known", "start"]
 
 KNOWN = ("0.50.",)
 
-_REF, _TEXT = c_void_p, POINTER(c_char_p)
+_REF, _TEXT = c_void_p, c_void_p
 _FUNCTIONS: dict[str, tuple[Any, Any]] = {
     "InitializeAllTargetInfos": (None, ()),
     "InitializeAllTargets": (None, ()),
@@ -27,16 +26,15 @@ _FUNCTIONS: dict[str, tuple[Any, Any]] = {
     "SetCommandLine": (None, (c_char_p, c_char_p)),
     "GetTargetFromTriple": (_REF, (c_char_p, _TEXT)),
     "CreateTargetMachine": (
-        _REF, (_REF, c_char_p, c_char_p, c_char_p, c_int, c_char_p, c_char_p, c_int, c_int, c_char_p),
+        _REF, (_REF, c_char_p, c_char_p, c_char_p, c_uint, c_char_p, c_char_p, c_uint, c_uint, c_char_p),
     ),
-    "DisposeTargetMachine": (None, (_REF,)),
     "CreateTargetMachineData": (_REF, (_REF,)),
     "CopyStringRepOfTargetData": (None, (_REF, _TEXT)),
     "DisposeTargetData": (None, (_REF,)),
     "ContextCreate": (_REF, ()),
     "ContextDispose": (None, (_REF,)),
     "ParseAssembly": (_REF, (_REF, c_char_p, _TEXT)),
-    "VerifyModule": (c_bool, (_REF, _TEXT)),
+    "VerifyModule": (c_uint, (_REF, _TEXT)),
     "PrintModuleToString": (None, (_REF, _TEXT)),
     "DisposeModule": (None, (_REF,)),
     "CreatePipelineTuningOptions": (_REF, ()),
@@ -46,12 +44,14 @@ _FUNCTIONS: dict[str, tuple[Any, Any]] = {
     "CreateNewModulePassManager": (_REF, ()),
     "DisposeNewModulePassManger": (None, (_REF,)),
     "RunNewModulePassManager": (None, (_REF, _REF, _REF)),
-    "TargetMachineEmitToMemory": (_REF, (_REF, _REF, c_int, _TEXT)),
+    "TargetMachineEmitToMemory": (_REF, (_REF, _REF, c_uint, _TEXT)),
     "GetBufferStart": (c_void_p, (_REF,)),
-    "GetBufferSize": (c_size_t, (_REF,)),
+    "GetBufferSize": (c_ulong, (_REF,)),
     "DisposeMemoryBuffer": (None, (_REF,)),
     "DisposeString": (None, (c_char_p,)),
 }  # fmt: skip
+_SLOW = frozenset({"InitializeAllTargets", "ParseAssembly", "RunNewModulePassManager", "TargetMachineEmitToMemory"})
+"""What is worth handing Python's lock to other threads for: to get it back can take longer than all other calls."""
 _ADDS_PASS: tuple[Any, Any] = (None, (_REF,))
 _PASSES = {
     "sroa": "SROA", "instruction_combine": "InstCombine", "simplify_cfg": "SimplifyCFG", "new_gvn": "NewGVN",
@@ -64,18 +64,18 @@ class _Library:
     """The functions by their names without LLVMPY_."""
 
     def __init__(self, path: str) -> None:
-        self._lib = ctypes.CDLL(path)
-        self._functions: dict[str, Callable[..., int]] = {}
+        self._library = SharedLibrary(path)
+        self._functions: dict[str, Callable[..., Any]] = {}
 
-    def __getattr__(self, name: str) -> Callable[..., int]:
+    def __getattr__(self, name: str) -> Callable[..., Any]:
         function = self._functions.get(name)
         if function is None:
-            found = self._lib[f"LLVMPY_{name}"]
-            found.restype, found.argtypes = _FUNCTIONS.get(name, _ADDS_PASS)
+            result, arguments = _FUNCTIONS.get(name, _ADDS_PASS)
+            found = self._library.function(f"LLVMPY_{name}", result, arguments, quick=name not in _SLOW)
             function = self._functions[name] = found
         return function
 
-    def text(self, name: str, *args: object) -> tuple[int, str]:
+    def text(self, name: str, *args: object) -> tuple[Any, str]:
         """Calls a function whose last parameter takes a text: its result and that text."""
         out = c_char_p(None)
         result = getattr(self, name)(*args, byref(out))
@@ -131,10 +131,6 @@ class DirectMachine:
         self.layout = lib.text("CopyStringRepOfTargetData", data)[1]
         lib.DisposeTargetData(data)
 
-    def close(self) -> None:
-        """Frees it. It compiles nothing any more."""
-        self._lib.DisposeTargetMachine(self._machine)
-
     def compile(self, source: str, passes: tuple[str, ...], inspect: Callable[[str, str], None] | None) -> bytes:
         """The object file for a module. Raises `RuntimeError` if LLVM rejects it. `inspect` gets the optimised text."""
         lib = self._lib
@@ -154,7 +150,7 @@ class DirectMachine:
         try:
             if inspect is not None:
                 broken, error = lib.text("VerifyModule", module)
-                if broken or error:
+                if broken & 0xFF or error:  # a bool
                     raise RuntimeError(error)
             self._optimise(module, passes)
             if inspect is not None:
@@ -181,6 +177,6 @@ class DirectMachine:
         if not buffer:
             raise RuntimeError(error)
         try:
-            return ctypes.string_at(lib.GetBufferStart(buffer), lib.GetBufferSize(buffer))
+            return bytes_at(lib.GetBufferStart(buffer), lib.GetBufferSize(buffer))
         finally:
             lib.DisposeMemoryBuffer(buffer)

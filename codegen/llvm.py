@@ -1,21 +1,24 @@
 """LLVM through llvmlite: IR text to a BPF object file. With `libllvm.py` the one module that imports llvmlite.
 
-Loading LLVM takes several times as long as compiling a script; `preload` starts it in a thread, beside parsing and
-checking: most of the time is spent in the dynamic loader, without Python's lock.
+Loading LLVM takes as long as compiling a script; `preload` starts it in a thread, beside parsing and checking: most of
+the time is spent in the dynamic loader, without Python's lock.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from functools import cache
+import sys
+from _thread import LockType, RLock, allocate_lock, start_new_thread
 from itertools import chain
-from threading import RLock, Thread, get_ident
 
 from pytrace.codegen import libllvm
-from pytrace.hints import Any
+from pytrace.hints import TYPE_CHECKING, Any, Callable, Iterable
+from pytrace.once import cache, deque
 
-__all__ = ["PackageMachine", "compile_host", "compile_modules", "preload"]
+if TYPE_CHECKING:
+    Machine = libllvm.DirectMachine | PackageMachine
+
+__all__ = ["PackageMachine", "compile_host", "compile_modules", "load", "preload"]
 
 STACK_OPTION = "-bpf-stack-size=1048576"
 """LLVM ends the process when a function needs more stack than this. What the kernel allows is checked afterwards."""
@@ -51,9 +54,6 @@ class PackageMachine:
         self._machine = target.create_target_machine(cpu=cpu, opt=2, reloc=relocation, codemodel=model)
         self.layout = str(self._machine.target_data)
 
-    def close(self) -> None:
-        """As there; llvmlite frees it by itself."""
-
     def compile(self, source: str, passes: tuple[str, ...], inspect: Callable[[str, str], None] | None) -> bytes:
         with _alone:
             return self._compile(source, passes, inspect)
@@ -76,22 +76,21 @@ class PackageMachine:
 
 
 _alone = RLock()
-"""LLVM must not be set up by two threads at once: it would miss half of its targets now and then. Nor may a machine
-compile two modules at once, nor llvmlite's package, which has one context for all."""
+"""LLVM must not be set up by two threads at once: it would miss half of its targets now and then. Nor may llvmlite's
+package compile two modules at once, for it has one context for all."""
 
-_MACHINES: dict[tuple[str, int], libllvm.DirectMachine | PackageMachine] = {}
-"""By instruction set and thread: a machine compiles one module at a time."""
+_idle: dict[str, list[Machine]] = {}
+"""Machines that compile nothing at the moment, by instruction set: each compiles one module at a time."""
 
 
-def _machine(instruction_set: str, thread: int = 0) -> libllvm.DirectMachine | PackageMachine:
+def _machine(instruction_set: str) -> Machine:
+    """A machine, to be given back to `_idle`."""
     with _alone:
-        machine = _MACHINES.get((instruction_set, thread))
-        if machine is None:
-            machine = _MACHINES[instruction_set, thread] = _new_machine(instruction_set)
-        return machine
+        idle = _idle.setdefault(instruction_set, [])
+        return idle.pop() if idle else _new_machine(instruction_set)
 
 
-def _new_machine(instruction_set: str) -> libllvm.DirectMachine | PackageMachine:
+def _new_machine(instruction_set: str) -> Machine:
     direct = libllvm.is_known()
     if direct:
         libllvm.start(STACK_OPTION)
@@ -104,7 +103,7 @@ def _new_machine(instruction_set: str) -> libllvm.DirectMachine | PackageMachine
 
 
 @cache
-def _host() -> libllvm.DirectMachine | PackageMachine:
+def _host() -> Machine:
     """Compiles for this machine's processor: any of its kind, so that what is kept is valid on all of them."""
     # "generic" is no processor to LLVM's taste on x86-64, where it stands for one of 1995.
     machine = os.uname().machine
@@ -115,19 +114,20 @@ def _host() -> libllvm.DirectMachine | PackageMachine:
     return PackageMachine(cpu, f"{machine}-unknown-linux-gnu", "pic", "small")
 
 
-_loading: list[Thread] = []
+_loading: list[int] = []
+"""The thread that loads LLVM, once there is one."""
 
 
 def preload() -> None:
     """Starts loading LLVM in the background, once."""
     if not _loading:
-        _loading.append(Thread(target=_load, daemon=True, name="llvm"))
-        _loading[0].start()
+        _loading.append(start_new_thread(load, ()))
 
 
-def _load() -> None:
-    try:  # noqa: SIM105  # contextlib takes a millisecond to import
-        _machine("v4")
+def load() -> None:
+    """Loads LLVM."""
+    try:
+        _idle.setdefault("v4", []).append(_machine("v4"))
     except ImportError:
         pass  # who needs it will say so
 
@@ -142,36 +142,95 @@ def compile_host(text: str) -> bytes:
 
 
 def compile_modules(
-    texts: Iterable[str], instruction_set: str, inspect: Callable[[str, str], None] | None = None
+    texts: Iterable[str],
+    instruction_set: str,
+    inspect: Callable[[str, str], None] | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> list[bytes]:
     """Optimises modules and gives their ELF objects. `inspect` gets the stages `codegen` and `codegen-opt` as text.
 
-    Several modules are compiled side by side, and beside making the text of the next: LLVM needs no lock of Python's.
+    Modules are compiled side by side, and beside making the text of the next, and beside `meanwhile`: LLVM needs no lock
+    of Python's.
     """
+    if inspect is not None or (os.cpu_count() or 1) < 2 or not libllvm.is_known():
+        return [_compile(text, instruction_set, inspect) for text in texts]
     texts = iter(texts)
     first, second = next(texts), next(texts, None)
-    if second is None:
+    if second is None and meanwhile is None:
         return [_compile(first, instruction_set, inspect)]
-    texts = chain((first, second), texts)
-    if inspect is not None or not libllvm.is_known():  # llvmlite's package has one lock for all that it does
-        return [_compile(text, instruction_set, inspect) for text in texts]
-    from concurrent.futures import ThreadPoolExecutor
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH)
+    try:
+        jobs = _Jobs(instruction_set)
+        for text in chain((first,), () if second is None else (second,), texts):
+            jobs.add(text)
+        if meanwhile is not None:
+            meanwhile()
+        return jobs.results()
+    finally:
+        sys.setswitchinterval(interval)
 
-    _machine(instruction_set)  # what is set up once is, before threads need it
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS)) as pool:
-        try:
-            return list(pool.map(lambda text: _compile(text, instruction_set, None, get_ident()), texts))
-        finally:
-            for key in [key for key in _MACHINES if key[1]]:
-                _MACHINES.pop(key).close()
+
+_SWITCH = 1e-4
+"""Seconds after which who wants Python's lock gets it. With the default of 5 ms, a thread that calls LLVM a few times
+would wait for the others most of the time."""
 
 
-def _compile(
-    text: str, instruction_set: str, inspect: Callable[[str, str], None] | None, thread: int = 0
-) -> bytes:
-    machine = _machine(instruction_set, thread)
-    # Without a layout LLVM takes one in which 8-byte loads are split in two, which the verifier refuses for contexts.
-    source = f'target datalayout = "{machine.layout}"\ntarget triple = "bpf"\n{text}'
-    if inspect is not None:
-        inspect("codegen", source)
-    return machine.compile(source, _PASSES, inspect)
+class _Jobs:
+    """Modules that are being compiled in threads, `MOST_THREADS` at once."""
+
+    def __init__(self, instruction_set: str) -> None:
+        self._set = instruction_set
+        self._lock = allocate_lock()
+        self._waiting: deque[tuple[str, list[bytes | BaseException], LockType]] = deque()
+        self._all: list[tuple[list[bytes | BaseException], LockType]] = []
+        self._threads = 0
+        self._most = min(os.cpu_count() or 1, MOST_THREADS)
+
+    def add(self, text: str) -> None:
+        done = allocate_lock()
+        done.acquire()
+        result: list[bytes | BaseException] = []
+        self._all.append((result, done))
+        with self._lock:
+            self._waiting.append((text, result, done))
+            if self._threads == self._most:
+                return
+            self._threads += 1
+        start_new_thread(self._work, ())
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._threads -= 1
+                    return
+                text, result, done = self._waiting.popleft()
+            try:
+                result.append(_compile(text, self._set, None))
+            except BaseException as error:  # for who waits for it
+                result.append(error)
+            finally:
+                done.release()
+
+    def results(self) -> list[bytes]:
+        """The objects, in order. Raises what compiling one of them raised."""
+        objects = []
+        for result, done in self._all:
+            done.acquire()
+            if isinstance(result[0], BaseException):
+                raise result[0]
+            objects.append(result[0])
+        return objects
+
+
+def _compile(text: str, instruction_set: str, inspect: Callable[[str, str], None] | None) -> bytes:
+    machine = _machine(instruction_set)
+    try:
+        # Without a layout LLVM takes one in which 8-byte loads are split in two, which the verifier refuses for contexts.
+        source = f'target datalayout = "{machine.layout}"\ntarget triple = "bpf"\n{text}'
+        if inspect is not None:
+            inspect("codegen", source)
+        return machine.compile(source, _PASSES, inspect)
+    finally:
+        _idle[instruction_set].append(machine)

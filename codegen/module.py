@@ -45,6 +45,9 @@ def place_of(span: Span) -> Place:
 PART_LINES = 30_000
 """About how many lines of LLVM's language are compiled as one module: a script of many probes becomes several, since
 LLVM's time grows faster than its modules, and they can be compiled side by side."""
+FIRST_LINES, GROWTH = 200, 4
+"""The first ones are smaller, so that LLVM starts early. A module costs 4 ms by itself, as much as 100 lines, so each is
+to be that many times as large as the one before."""
 
 
 @record
@@ -80,6 +83,7 @@ class Module:
     _kfuncs: dict[str, str] = field(default_factory=dict)
     _symbols: set[str] = field(default_factory=set)
     _lines: int = 0
+    _most: int = FIRST_LINES
     _metadata: list[str] = field(default_factory=list)
     _action_index: dict[object, int] = field(default_factory=dict)
     _rodata: bytearray = field(default_factory=bytearray)
@@ -226,15 +230,20 @@ class Module:
         self.functions.append(function)
         self._lines += function.count("\n")
 
+    def add_helper(self, name: str, function: str) -> None:
+        """Puts the text of a function that programs call into the module at hand."""
+        self.helpers[name] = function
+        self._lines += function.count("\n")
+
     @property
     def is_full(self) -> bool:
-        return self._lines > PART_LINES
+        return self._lines > min(self._most, PART_LINES)
 
     def take(self) -> str:
         """The text of the module at hand, without the lines about the target; the next one starts empty."""
         text = self._text()
         self.counts_lost |= self.uses_lost
-        self.uses_lost, self._lines = False, 0
+        self.uses_lost, self._lines, self._most = False, 0, self._most * GROWTH
         for part in (self.functions, self.helpers, self._kfuncs, self._symbols, self._metadata, self._seen):
             part.clear()
         return text

@@ -187,6 +187,8 @@ class Slots(Comparison):
         self.module.kfunc("bpf_iter_num_new", ("ptr", "i32", "i32"), "i32")
         self.module.kfunc("bpf_iter_num_next", ("ptr",), "ptr")
         self.module.kfunc("bpf_iter_num_destroy", ("ptr",), "void")
-        for name, text in slot_functions(symbol, hash_.text, slots.text, key, value, map_.size, SLOTS).items():
-            self.module.helpers.setdefault(name, text)
-        return self.b.call(f"@slot_{what}_{symbol}", args)
+        name = f"slot_{what}_{symbol}"
+        if name not in self.module.helpers:
+            made = slot_functions(symbol, hash_.text, slots.text, key, value, map_.size, SLOTS)
+            self.module.add_helper(name, made[name])
+        return self.b.call(f"@{name}", args)

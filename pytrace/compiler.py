@@ -139,12 +139,19 @@ class Compiled:
 
 
 def compile_source(
-    source: Source, options: Options, diagnostics: Diagnostics, *, inspect: Inspect = None, callbacks: bool = False
+    source: Source,
+    options: Options,
+    diagnostics: Diagnostics,
+    *,
+    inspect: Inspect = None,
+    callbacks: bool = False,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Compiled:
     """A script to an image. Raises `CompileError`; warnings gather in `diagnostics`.
 
     `inspect` gets the name and the text of each stage: `ast` after each pass, `types`, `codegen` and `codegen-opt` in
-    LLVM's language, `dis`. `callbacks` makes functions of loops that would be checked round by round.
+    LLVM's language, `dis`. `callbacks` makes functions of loops that would be checked round by round. `meanwhile` is
+    called once, while LLVM is at work on another processor.
     """
     from pytrace.codegen import generate
     from pytrace.codegen.this_kernel import ThisKernel
@@ -157,7 +164,7 @@ def compile_source(
         diagnostics.check()
         if inspect is not None:
             inspect("types", "".join(f"{part}\n" for part in (*program.probes, *program.maps)))
-        image = generate(program, ThisKernel(callbacks=callbacks), inspect)
+        image = generate(program, ThisKernel(callbacks=callbacks), inspect, meanwhile)
     close = getattr(unit.types, "close", None)  # of types that a C compiler keeps
     if close is not None:
         close()

@@ -223,7 +223,8 @@ def obtain(how: Compilation) -> Image | int:
     diagnostics = Diagnostics()
     try:
         compiled = compile_source(
-            how.request.source, options, diagnostics, inspect=_inspector(how.line, how.stages), callbacks=how.callbacks
+            how.request.source, options, diagnostics, inspect=_inspector(how.line, how.stages), callbacks=how.callbacks,
+            meanwhile=None if how.mode in ("codegen", "compiler-bench") else _prepare,
         )
     except CompileError as error:
         return report_rejection(error, warnings=wanted)
@@ -235,6 +236,12 @@ def obtain(how: Compilation) -> Image | int:
 
         cache.store(key, (general, placed, to_plain(compiled.image)), map(depend_on, compiled.files))
     return compiled.image
+
+
+def _prepare() -> None:
+    """What is needed once there is an image."""
+    import pytrace.output.streams
+    import pytrace.runtime.session  # noqa: F401
 
 
 def _inspector(line: CommandLine, stages: frozenset[str]) -> Callable[[str, str], None] | None:

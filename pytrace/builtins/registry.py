@@ -3,16 +3,15 @@
 The checker calls `check` with a `CallSite`, the code generator calls `lower` for each `Call` node of that name; the
 list
 command, completion, help and the reference pages read the rest. Each file of this package declares one family, at
-import.
+import; a script is compiled with those that it uses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pytrace.diagnostics import Span
 from pytrace.frozen import frozen
-from pytrace.hints import TYPE_CHECKING, Any, Protocol
+from pytrace.hints import TYPE_CHECKING, Any, Callable, Iterator, Protocol
+from pytrace.once import imported
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Type, TypeTable
 from pytrace.syntax import tree
@@ -156,12 +155,86 @@ class Builtin:
     """A spelling that is accepted but not offered by help, completion or the reference."""
 
 
-REGISTRY: dict[str, Builtin] = {}
+_FAMILIES = {
+    "aggregating": "count sum min max avg stats hist lhist tseries",
+    "configuration": "config",
+    "context": "args argN retval ctx reg usermode func probe probetype",
+    "control": "signal signal_thread override unwatch cgroupid cgroup_path",
+    "cpu": "ncpus cpu numaid rand",
+    "imported": "(imported)",
+    "introspection": "is_str is_ptr is_array is_integer is_unsigned_integer is_literal kfunc_exist kfunc_allowed getopt",
+    "maps": "len has_key find delete clear zero is_scalar",
+    "memory": "buf bswap kptr uptr path write_user",
+    "process": "pid tid uid gid username curtask ppid pcomm leader_tid leader_comm comm cgroup cpid has_cpid",
+    "network": "ntop pton macaddr socket_cookie skboutput",
+    "output": "printf errorf warnf cat system seq_printf debugf fail time join exit",
+    "printing": "print",
+    "strings": "str strlen strcap str_concat strerror signal_name syscall_name",
+    "search": "strstr strcontains strncmp memcmp",
+    "stacks": "kstack ustack dw_ustack",
+    "symbols": "ksym usym kaddr percpu_kaddr uaddr",
+    "time": "nsecs elapsed jiffies strftime",
+}
+"""The names that each file of this package declares, and their order; `argN` stands for all of those."""
+_FILES = {name: file for file, names in _FAMILIES.items() for name in names.split()}
+
+
+def _file(name: str) -> str | None:
+    return _FILES.get("argN" if name.startswith("arg") and name[3:].isdigit() else name)
+
+
+class _Registry(dict[str, Builtin]):
+    """Imports what declares a builtin when it is asked for by name, and everything when it is gone through."""
+
+    def __missing__(self, name: str) -> Builtin:
+        file = _file(name)
+        if file is None:
+            raise KeyError(name)
+        imported(f"pytrace.builtins.{file}")
+        return self._known(name)
+
+    def _known(self, name: str) -> Builtin:
+        if not super().__contains__(name):
+            raise KeyError(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and self.get(name) is not None)
+
+    def _all(self) -> dict[str, Builtin]:
+        for file in _FAMILIES:
+            imported(f"pytrace.builtins.{file}")
+        files = list(_FAMILIES)
+        return dict(sorted(super().items(), key=lambda item: files.index(_file(item[0]) or files[0])))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def keys(self) -> Any:
+        return self._all().keys()
+
+    def values(self) -> Any:
+        return self._all().values()
+
+    def items(self) -> Any:
+        return self._all().items()
+
+
+REGISTRY: dict[str, Builtin] = _Registry()
 
 
 def declare(builtin: Builtin) -> Builtin:
     """Enter a builtin; a name is declared once."""
-    if builtin.name in REGISTRY:
+    if dict.__contains__(REGISTRY, builtin.name):
         raise ValueError(f"builtin {builtin.name} is declared twice")
     REGISTRY[builtin.name] = builtin
     return builtin

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from pytrace.named import NamedTuple
 from pytrace.problem import Problem
 
 __all__ = ["LENGTHS", "WORDS_PER_PART", "BtfError", "BtfType", "Kind", "Member", "Parameter"]

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import NamedTuple
 
 from pytrace.kernel.btf import Btf, BtfType, Kind, kernel_btf, module_btf
 from pytrace.kernel.btf_print import align_of
+from pytrace.named import NamedTuple
 from pytrace.semantics.types import (
     BOOL,
     U64,

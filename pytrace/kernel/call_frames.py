@@ -8,11 +8,11 @@ rule for an address. x86-64 only.
 from __future__ import annotations
 
 from array import array
-from typing import NamedTuple
 
 from pytrace.kernel.elf import Elf, ElfError
 from pytrace.kernel.frame_programs import FrameReader, Function
 from pytrace.kernel.frame_rules import END, NO_RULE, SAVED, SIGNAL, Kind, Rule
+from pytrace.named import NamedTuple
 
 __all__ = ["END", "NO_RULE", "SAVED", "SIGNAL", "Kind", "Rule", "UnwindTable", "unwind_table"]
 

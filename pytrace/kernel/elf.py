@@ -11,9 +11,9 @@ import mmap
 import os
 import stat
 import struct
-from typing import NamedTuple
 
 from pytrace.hints import Iterator
+from pytrace.named import NamedTuple
 from pytrace.once import cache
 from pytrace.problem import Problem
 

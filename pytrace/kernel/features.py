@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from contextlib import contextmanager
 from functools import cache
 
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Any
 from pytrace.kernel.abi import AttachType, MapFlags, ProgType
 from pytrace.kernel.assemble import call, call_kfunc, exit_, insn, map_fd, mov, mov_register
 from pytrace.kernel.links import link_kprobe_multi, link_uprobe_multi
 from pytrace.kernel.maps import map_batches, map_create
-from pytrace.kernel.programs import VerifierError, prog_load
+from pytrace.kernel.programs import VerifierError, prog_load, prog_load_verbose
 from pytrace.kernel.syscall import BpfError
 
 if TYPE_CHECKING:
@@ -76,11 +76,14 @@ def _target(prog_type: str) -> dict[str, int | str]:
 
 def _complaint(prog_type: str, code: bytes, **options: int | str) -> str | None:
     """What the verifier says about a program that cannot be right; None if it was not even looked at."""
+    asked: dict[str, Any] = {**_target(prog_type), **options}
     try:
-        with _program(prog_type, code, **{**_target(prog_type), **options}):
-            return ""
+        # With its log at once: otherwise the program would be looked at twice.
+        fd, _ = prog_load_verbose(prog_type, code, name="pytrace_probe", log_level=1, **asked)
     except VerifierError as error:
         return error.log or None
+    os.close(fd)
+    return ""
 
 
 @cache
@@ -104,8 +107,19 @@ def kfunc_id(name: str) -> int | None:
     from pytrace.kernel.btf import Kind, kernel_btf
 
     kernel = kernel_btf()
-    found = kernel.find(name, Kind.FUNC) if kernel is not None else None
+    if kernel is None:
+        return None
+    guess = kernel.likely_function(name)
+    if guess is not None and _is_function(guess, name):
+        return guess
+    found = kernel.find(name, Kind.FUNC)
     return found.id if found is not None else None
+
+
+def _is_function(id: int, name: str) -> bool:
+    """Whether the verifier calls a function of the kernel by that name when it refuses a call without arguments."""
+    log = _complaint("raw_tracepoint", call_kfunc(id) + exit_(0))
+    return bool(log) and (f" call {name}#{id}" in log or f"calling kernel function {name} is not allowed" in log)
 
 
 @cache

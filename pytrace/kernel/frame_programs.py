@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from pytrace.kernel.frame_rules import (
     END,
@@ -27,6 +26,7 @@ from pytrace.kernel.frame_rules import (
     signed,
     unsigned,
 )
+from pytrace.named import NamedTuple
 
 __all__ = ["FrameReader", "Function"]
 

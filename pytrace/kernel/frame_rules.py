@@ -6,7 +6,7 @@ where the caller's registers were saved, relative to it. Registers have the numb
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pytrace.named import NamedTuple
 
 __all__ = [
     "END", "FRAME", "NO_RULE", "RETURN", "SAVED", "SIGNAL", "STACK", "Kind", "Refused", "Rule", "cfa_expression",

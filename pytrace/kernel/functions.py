@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import NamedTuple
 
 from pytrace.kernel import kallsyms, tracefs
 from pytrace.lazy import pattern
+from pytrace.named import NamedTuple
 
 __all__ = ["Traceable", "blacklist", "is_refused", "loaded_modules", "traceable"]
 

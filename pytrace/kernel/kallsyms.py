@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
+
+from pytrace.named import NamedTuple
 
 __all__ = ["KernelSymbol", "at", "lookup", "symbols", "text"]
 

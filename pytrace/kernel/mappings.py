@@ -12,10 +12,10 @@ import contextlib
 import ctypes
 import os
 import struct
-from typing import NamedTuple
 
 from pytrace.kernel.archives import stored_at
 from pytrace.kernel.elf import Elf, ElfError
+from pytrace.named import NamedTuple
 from pytrace.once import cache
 
 __all__ = ["VDSO", "Mapping", "elf_of", "mappings", "open_elf_in_root", "open_mapped", "open_under", "root_of", "vdso"]

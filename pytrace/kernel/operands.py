@@ -7,9 +7,8 @@ where the value is. The forms are those of gas for x86-64 in AT&T syntax ("Memor
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pytrace.lazy import pattern
+from pytrace.named import NamedTuple
 
 __all__ = ["UsdtArgument", "read_arguments"]
 

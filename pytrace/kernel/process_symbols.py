@@ -17,12 +17,12 @@ import re
 import stat
 import time
 from bisect import bisect_right
-from typing import NamedTuple
 
 from pytrace.hints import Iterable
 from pytrace.kernel.debug_files import all_functions
 from pytrace.kernel.elf import Elf, ElfSymbol
 from pytrace.kernel.mappings import VDSO, Mapping, mappings, open_mapped, open_under, root_of, vdso
+from pytrace.named import NamedTuple
 from pytrace.once import cache
 
 __all__ = ["ProcessSymbols", "Resolved"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
 
 from pytrace.kernel.elf import Elf
+from pytrace.named import NamedTuple
 
 __all__ = ["UsdtLocation", "UsdtProbe", "usdt_probes"]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from io import BytesIO
 
@@ -22,31 +21,39 @@ if TYPE_CHECKING:
 __all__ = ["Damaged", "DebugInfo", "NoPlace", "careful", "debug_info"]
 
 _SYSTEM = "/usr/lib/debug"
+_INFO = (".debug_info", ".zdebug_info")
+"""The sections one of which a file with debug information has."""
 
 
 class Damaged(Exception):
     """The debug information of a file contradicts itself; the message names the file."""
 
 
-@contextmanager
-def careful(path: str) -> Iterator[None]:
+class careful:
     """Raises `Damaged` for whatever reading damaged debug information of `path` leads to."""
-    from struct import error as struct_error
-    from zlib import error as zlib_error
 
-    from elftools.common.exceptions import DWARFError, ELFError
-    from elftools.construct.core import ConstructError
+    __slots__ = ("_path",)
 
-    damage = (
-        DWARFError, ELFError, ConstructError, LookupError, ValueError, TypeError, AttributeError, AssertionError,
-        RecursionError, MemoryError, ArithmeticError, EOFError, NotImplementedError, struct_error, zlib_error,
-    )  # fmt: skip
-    try:
-        yield
-    except NoPlace:
-        raise
-    except damage as error:
-        raise Damaged(f"the debug information of {path} cannot be read: {error}") from error
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, NoPlace):
+            return
+        from struct import error as struct_error
+        from zlib import error as zlib_error
+
+        from elftools.common.exceptions import DWARFError, ELFError
+        from elftools.construct.core import ConstructError
+
+        damage = (
+            DWARFError, ELFError, ConstructError, LookupError, ValueError, TypeError, AttributeError, AssertionError,
+            RecursionError, MemoryError, ArithmeticError, EOFError, NotImplementedError, struct_error, zlib_error,
+        )  # fmt: skip
+        if isinstance(error, damage):
+            raise Damaged(f"the debug information of {self._path} cannot be read: {error}") from error
 
 
 class NoPlace(LookupError):
@@ -71,14 +78,16 @@ def debug_info(path: str, folders: tuple[str, ...] = (), start: int = 0, size: i
 
 @lru_cache(maxsize=8)
 def _read(path: str, state: FileState, start: int, size: int) -> DebugInfo | None:
-    from elftools.elf.elffile import ELFFile
-
     from pytrace.kernel.elf import Elf, ElfError
 
     try:
-        Elf(path, start, size)  # which refuses what would fill the memory
+        elf = Elf(path, start, size)  # which refuses what would fill the memory
     except ElfError:
         return None
+    if all(elf.section_address(name) is None for name in _INFO):
+        return None
+    from elftools.elf.elffile import ELFFile
+
     try:
         with careful(path):
             # The file stays open: sections are read when they are needed.

@@ -48,13 +48,9 @@ def preparations(options: Options) -> list[Callable[[], object]]:
 
 
 def _load_compiler() -> None:
-    from pytrace.codegen import preload
+    from pytrace.codegen.llvm import load
 
-    preload()
-    from pytrace.codegen.llvm import _loading
-
-    for thread in _loading:  # a process with threads is not to be forked
-        thread.join()
+    load()  # in no thread of its own: a process with threads is not to be forked
 
 
 def _compile(text: str, options: Options) -> Image:

@@ -7,8 +7,7 @@ limited, because what is built here without recursion is read with recursion lat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-
+from pytrace.hints import Callable, Iterable, Sequence
 from pytrace.syntax.fault import Fault
 from pytrace.syntax.tables import Tables
 
@@ -66,6 +65,20 @@ def fits(tables: Tables, states: Sequence[int], symbol: int) -> bool:
         above.append(goto)
 
 
+class _Actions(dict[int, Action | None]):
+    """The builder's methods for rules, by the rules' numbers."""
+
+    def __init__(self, tables: Tables, builder: object) -> None:
+        self._tables = tables
+        self._builder = builder
+
+    def __missing__(self, number: int) -> Action | None:
+        name = self._tables.rules[number].action
+        action: Action | None = getattr(self._builder, name) if name not in ("", "[]") else None
+        self[number] = action
+        return action
+
+
 class Automaton:
     """Runs one set of tables with the methods of a builder.
 
@@ -76,9 +89,7 @@ class Automaton:
     def __init__(self, tables: Tables, builder: object) -> None:
         self.tables = tables
         self._insert = tables.terminals.get("_END_STMT", -1)
-        self._actions: list[Action | None] = [
-            getattr(builder, rule.action) if rule.action not in ("", "[]") else None for rule in tables.rules
-        ]
+        self._actions = _Actions(tables, builder)
 
     def run(self, tokens: Iterable[Token], start: str) -> object:
         """What the builder made of the tokens, read from the start rule named.
@@ -122,8 +133,9 @@ class Automaton:
                     candidates, text, begin, end = token
                     held = False
                     continue
-                rule = rules[~action]
-                length, children, build = rule.length, rule.children, actions[~action]
+                action = ~action
+                rule = rules[action]
+                length, children, build = rule.length, rule.children, actions[action]
                 if length == 1 and build is None and rule.action == "":
                     states[-1] = rows[states[-2]][rule.origin]
                     continue

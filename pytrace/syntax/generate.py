@@ -105,8 +105,8 @@ def generate(name: str) -> Tables:
         "|".join(f"({t.pattern.to_regexp()})" for t in matched),
         tuple(symbols[t.name] for t in matched),
         {start: (numbers[first[start]], symbols[start]) for start in starts},
-        tuple(table_rules),
-        tuple(rows),
+        dict(enumerate(table_rules)),
+        dict(enumerate(rows)),
         {},
     )
     return replace(found, explanations=_explanations(name, found))

@@ -5,15 +5,15 @@ a state and maps a symbol to what happens there: a number >= 0 is the state to g
 reduction), a number < 0 is `~rule`, the reduction of a rule.
 
 They are stored as lines of text, each a kind and words: nothing but data can come out of that, and reading it needs no
-further module.
+further module. A short script visits a few of the states and rules; the others are not read.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
-from pytrace.frozen import frozen
+from pytrace.frozen import frozen, replace
+from pytrace.hints import Callable, Mapping, Sequence, cast
 
 __all__ = ["Rule", "Tables", "from_text", "grammar_path", "load", "to_text"]
 
@@ -44,8 +44,8 @@ class Tables:
     pattern: str
     groups: tuple[int, ...]
     start: Mapping[str, tuple[int, int]]
-    rules: tuple[Rule, ...]
-    rows: tuple[Mapping[int, int], ...]
+    rules: Mapping[int, Rule]
+    rows: Mapping[int, Mapping[int, int]]
     explanations: Mapping[int, str]
 
     @property
@@ -62,34 +62,66 @@ def to_text(tables: Tables) -> str:
     lines.append(f"pattern {tables.pattern}".replace("\n", r"\n"))
     lines.append(f"groups {' '.join(map(str, tables.groups))}")
     lines += (f"start {name} {state} {symbol}" for name, (state, symbol) in tables.start.items())
-    for rule in tables.rules:
+    for number in range(len(tables.rules)):
+        rule = tables.rules[number]
         children = ("-" if child is None else str(child) for child in rule.children)
         fields = str(rule.origin), str(rule.length), rule.action or ".", str(rule.weight), *children
         lines.append(f"rule {' '.join(fields)}")
-    lines += (f"row {' '.join(f'{symbol} {action}' for symbol, action in row.items())}" for row in tables.rows)
+    rows = (tables.rows[number] for number in range(len(tables.rows)))
+    lines += (f"row {' '.join(f'{symbol} {action}' for symbol, action in row.items())}" for row in rows)
     lines += (f"explanation {state} {message}" for state, message in tables.explanations.items())
     return "\n".join(lines) + "\n"
 
 
+class _Lines(dict[int, object]):
+    """What lines say, by their numbers; each is read when it is asked for."""
+
+    def __init__(self, lines: Sequence[str], read: Callable[[str], object]) -> None:
+        self._lines = lines
+        self._read = read
+
+    def __missing__(self, number: int) -> object:
+        value = self[number] = self._read(self._lines[number])
+        return value
+
+    def whole(self) -> dict[int, object]:
+        return {number: self[number] for number in range(len(self._lines))}
+
+
+def _rule(line: str) -> Rule:
+    origin, length, action, weight, *children = line.split()
+    places = tuple(None if child == "-" else int(child) for child in children)
+    return Rule(int(origin), int(length), "" if action == "." else action, places, int(weight))
+
+
+def _row(line: str) -> dict[int, int]:
+    numbers = list(map(int, line.split()))
+    return dict(zip(numbers[::2], numbers[1::2], strict=True))
+
+
 def from_text(text: str) -> Tables:
     """The tables that were stored as that text."""
+    tables = _read(text)
+    rules, rows = cast(_Lines, tables.rules), cast(_Lines, tables.rows)
+    return replace(tables, rules=rules.whole(), rows=rows.whole())
+
+
+def _read(text: str) -> Tables:
+    """As `from_text`, with rules and rows that are read later."""
     terminals: dict[str, int] = {}
     keywords: dict[str, int] = {}
     start: dict[str, tuple[int, int]] = {}
     explanations: dict[int, str] = {}
-    rules: list[Rule] = []
-    rows: list[dict[int, int]] = []
+    rules: list[str] = []
+    rows: list[str] = []
     groups: tuple[int, ...] = ()
     pattern = ""
     for line in text.splitlines():
         kind, _, rest = line.partition(" ")
         if kind == "row":
-            numbers = list(map(int, rest.split()))
-            rows.append(dict(zip(numbers[::2], numbers[1::2], strict=True)))
+            rows.append(rest)
         elif kind == "rule":
-            origin, length, action, weight, *children = rest.split()
-            places = tuple(None if child == "-" else int(child) for child in children)
-            rules.append(Rule(int(origin), int(length), "" if action == "." else action, places, int(weight)))
+            rules.append(rest)
         elif kind == "keyword":
             word, number = rest.split()
             keywords[word] = int(number)
@@ -106,7 +138,10 @@ def from_text(text: str) -> Tables:
         else:
             assert kind == "pattern", line
             pattern = rest
-    return Tables(terminals, keywords, pattern, groups, start, tuple(rules), tuple(rows), explanations)
+    return Tables(
+        terminals, keywords, pattern, groups, start, cast(Mapping[int, Rule], _Lines(rules, _rule)),
+        cast(Mapping[int, Mapping[int, int]], _Lines(rows, _row)), explanations,
+    )
 
 
 def grammar_path(name: str) -> str:
@@ -115,6 +150,7 @@ def grammar_path(name: str) -> str:
 
 
 def load(name: str) -> Tables:
-    """The tables of the grammar of that name."""
+    """The tables of the grammar of that name. Their rules and rows are there when they are asked for by number, not to be
+    gone through."""
     with open(grammar_path(f"{name}.tables"), encoding="utf-8") as file:
-        return from_text(file.read())
+        return _read(file.read())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pytrace import compiler
@@ -40,13 +42,13 @@ def test_a_bad_module_is_refused() -> None:
         libllvm.DirectMachine("v4").compile("nonsense", (), None)
 
 
-def image_of(text: str) -> Image:
-    return compiler.compile_source(Source("script", text), Options(), Diagnostics()).image
+def image_of(text: str, **how: Any) -> Image:
+    return compiler.compile_source(Source("script", text), Options(), Diagnostics(), **how).image
 
 
 def test_a_large_script_is_compiled_in_parts(monkeypatch: pytest.MonkeyPatch):
     """Its programs are those of the script compiled as a whole, apart from where constants are."""
-    whole = image_of(script(6))
+    whole = image_of(script(6), inspect=lambda stage, text: None)  # who looks at it sees it as one
     monkeypatch.setattr("pytrace.codegen.module.PART_LINES", 1000)
     modules: list[str] = []
     monkeypatch.setattr(
@@ -59,3 +61,15 @@ def test_a_large_script_is_compiled_in_parts(monkeypatch: pytest.MonkeyPatch):
     assert [map_.symbol for map_ in parts.maps] == [map_.symbol for map_ in whole.maps]
     assert parts.actions == whole.actions
     assert [each.lines for each in parts.programs] == [each.lines for each in whole.programs]
+
+
+def test_other_work_is_done_meanwhile():
+    """Once, and the image is the same."""
+    done: list[str] = []
+    assert image_of("begin { print(1); }", meanwhile=lambda: done.append("")) == image_of("begin { print(1); }")
+    assert done == [""]
+
+
+def test_what_fails_beside_other_work_is_raised():
+    with pytest.raises(RuntimeError, match="expected top-level entity"):
+        compile_modules(iter([MODULE, "nonsense"]), "v4", None, lambda: None)

@@ -49,7 +49,10 @@ def test_tables_do_not_depend_on_the_order_of_sets():
 
 @pytest.mark.parametrize(("name", "builder"), [("pytrace", Builder), ("cdefs", CBuilder)])
 def test_every_rule_has_its_method(name: str, builder: type):
-    for rule in tables.load(name).rules:
+    with open(tables.grammar_path(f"{name}.tables"), encoding="utf-8") as file:
+        rules = from_text(file.read()).rules
+    assert len(rules) > 100
+    for rule in rules.values():
         assert rule.action in ("", "[]") or callable(getattr(builder, rule.action))
 
 
