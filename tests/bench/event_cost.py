@@ -1,9 +1,15 @@
 """What programs cost per event: `python -m tests.bench.event_cost [--against COMMAND] [--rounds N] [--only NAME]`.
 
 All tracers hang on the same events at the same time, next to an empty program; the kernel counts what each program
-takes (BPF_ENABLE_STATS). So all see the same machine in the same mood, and their ratio hardly depends on it. Each
-row: nanoseconds above the empty program, the median of the rounds; with `--against` those of the other tracer, which
-must take `-e PROGRAM`, and the median of the rounds' ratios. An entry and return pair counts as one event.
+takes (BPF_ENABLE_STATS). So all see the same machine in the same mood, and their ratio hardly depends on it. Whoever
+runs first at an event finds the caches cold and warms them for the others: so the tracers change places, and each is
+in each place for a part of the rounds.
+
+Each row: nanoseconds above the empty program, the mean over the places of the medians of their rounds; with
+`--against` those of the other tracer, which must take `-e PROGRAM`, and the ratio. Then, where a script depends on
+something that only the kernel can do, the kernel's own: what a program of a few instructions takes that does just that
+(`floors.py`), in its turn at all places; with `--against` how much of what the other tracer takes that is. No ratio
+can be below. An entry and return pair counts as one event.
 """
 
 from __future__ import annotations
@@ -17,9 +23,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pytrace.kernel import bpf
+from tests.bench.floors import FLOORS, Floor
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTER, EXIT = "tracepoint:syscalls:sys_enter_getppid", "tracepoint:syscalls:sys_exit_getppid"
@@ -103,18 +112,6 @@ class Tracer:
                 continue
         return sorted(found)
 
-    def spent(self) -> dict[int, tuple[int, int]]:
-        """Runs and nanoseconds of each program so far."""
-        result = {}
-        for number in self.programs:
-            fd = bpf.fd_by_id("prog", number)
-            try:
-                info = bpf.prog_info(fd)
-            finally:
-                bpf.close(fd)
-            result[number] = info.run_count, info.run_time
-        return result
-
     def end(self) -> None:
         self.process.send_signal(2)
         try:
@@ -123,34 +120,57 @@ class Tracer:
             self.process.kill()
 
 
+def spent(programs: list[int]) -> dict[int, tuple[int, int]]:
+    """Runs and nanoseconds of each program so far, by their ids."""
+    result = {}
+    for number in programs:
+        fd = bpf.fd_by_id("prog", number)
+        try:
+            info = bpf.prog_info(fd)
+        finally:
+            bpf.close(fd)
+        result[number] = info.run_count, info.run_time
+    return result
+
+
 def per_event(before: dict[int, tuple[int, int]], after: dict[int, tuple[int, int]], least: int) -> list[float]:
     """Nanoseconds per run of each program that ran for the load's events."""
     costs = []
-    for number, (runs, spent) in after.items():
+    for number, (runs, time_) in after.items():
         ran = runs - before[number][0]
         if ran >= least:
-            costs.append((spent - before[number][1]) / ran)
+            costs.append((time_ - before[number][1]) / ran)
     return costs
 
 
-def measure(commands: list[list[str]], program: str, load: list[str], rounds: int) -> list[list[float]]:
-    """For each of the commands the costs of the rounds: nanoseconds per event above an empty program."""
-    probe = program.partition("{")[0].partition("/")[0].strip()
-    empty = Tracer(commands[0], f"{probe} {{ }}")
-    tracers = [Tracer(command, program) for command in commands]
-    rows: list[list[float]] = [[] for _ in commands]
-    try:
-        for _ in range(rounds):
-            every = [empty, *tracers]
-            before = [tracer.spent() for tracer in every]
-            subprocess.run(load, check=True, stderr=subprocess.DEVNULL)
-            costs = [per_event(old, tracer.spent(), EVENTS // 2) for tracer, old in zip(every, before, strict=True)]
-            for row, cost in zip(rows, costs[1:], strict=True):
-                row.append(sum(cost) - len(cost) * costs[0][0])
-    finally:
-        for tracer in [*tracers, empty]:
-            tracer.end()
-    return rows
+Start = Callable[[], Tracer | Floor]
+
+
+def measure(empty: Start, starts: list[Start], load: list[str], rounds: int) -> list[float]:
+    """For each of those that `starts` start: nanoseconds per event above the empty program. Each is in each place."""
+    places: list[list[float]] = [[] for _ in starts]
+    for first in range(len(starts)):
+        order = [(first + n) % len(starts) for n in range(len(starts))]
+        rows: list[list[float]] = [[] for _ in starts]
+        tracers = [empty()]
+        try:
+            for number in order:
+                tracers.append(starts[number]())
+            for _ in range(-(-rounds // len(starts))):
+                before = [spent(tracer.programs) for tracer in tracers]
+                subprocess.run(load, check=True, stderr=subprocess.DEVNULL)
+                base, *costs = (
+                    per_event(old, spent(tracer.programs), EVENTS // 2)
+                    for tracer, old in zip(tracers, before, strict=True)
+                )
+                for number, cost in zip(order, costs, strict=True):
+                    rows[number].append(sum(cost) - len(cost) * base[0])
+        finally:
+            for tracer in reversed(tracers):
+                tracer.end()
+        for place, row in zip(places, rows, strict=True):
+            place.append(statistics.median(row))
+    return [statistics.mean(place) for place in places]
 
 
 def main() -> None:
@@ -172,11 +192,17 @@ def main() -> None:
                     continue
                 mode, _, rate = mode.partition("@")
                 run = [str(load), mode, str(EVENTS), "1", "0", rate or "0"]
-                rows = measure(commands, program, run, options.rounds)
-                cells = [f"{statistics.median(row):.1f}" for row in rows]
-                if len(rows) > 1:
-                    ratios = [ours / max(theirs, 1) for ours, theirs in zip(*rows, strict=True)]
-                    cells.append(f"{statistics.median(ratios):.2f}")
+                starts: list[Start] = [partial(Tracer, command, program) for command in commands]
+                if name in FLOORS:
+                    starts.append(partial(Floor, FLOORS[name], re.findall(r"tracepoint:\w+:\w+", program)))
+                probe = program.partition("{")[0].partition("/")[0].strip()
+                costs = measure(partial(Tracer, commands[0], f"{probe} {{ }}"), starts, run, options.rounds)
+                cells = [f"{cost:.1f}" for cost in costs[: len(commands)]]
+                if len(commands) > 1:
+                    cells.append(f"{costs[0] / max(costs[1], 1):.2f}")
+                if len(costs) > len(commands):
+                    share = f" ({costs[-1] / max(costs[1], 1):.2f})" if len(commands) > 1 else ""
+                    cells.append(f"kernel's own {costs[-1]:.1f}{share}")
                 print(f"| {' | '.join((name, *cells))} |", flush=True)
         finally:
             bpf.close(stats)
