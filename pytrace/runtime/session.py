@@ -280,7 +280,7 @@ class Session:
         if block.attached.iterators:
             self._read_iterators(block)
             lasting = False
-        loop = Loop(None, watched) if ring is None else Loop(ring.fd, watched, lambda: ring.pending / ring.size)
+        loop = Loop(None, watched) if ring is None else Loop(ring.fd, watched, lambda: ring.pending, ring.size)
         started = looked = time.monotonic()
         tick = _TICK if block.fds else None
         try:
