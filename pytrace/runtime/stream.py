@@ -26,8 +26,8 @@ BATCH = 4096
 
 NATIVE_BATCH = 1 << 16
 """The same where machine code handles them."""
-HOT = 2000
-"""Records after which it is worth to look for machine code: what Python handles in a few milliseconds."""
+HOT = 500
+"""Records after which it is worth to look for machine code: what Python handles in as long as that takes."""
 _FEW = 8
 """Records between two for Python for which it is worth to go back to machine code each time."""
 
@@ -76,17 +76,18 @@ class Stream:
 
     def _advance(self, ring: RingReader, end: int, most: int, consume: Consume) -> int | None:
         """Handles records of the ring up to a position; gives how many, or None if one said `exit()`."""
-        if self._native is None:
-            records = ring.take(most, end)
-            if not records:
-                return 0
-            if not consume(records):
+        left = most
+        while self._native is None:
+            room = min(left, self._hot) if self._hot > 0 and self.accelerate is not None else left
+            records = ring.take(room, end)
+            if records and not consume(records):
                 return None
+            left -= len(records)
             self._hot -= len(records)
             if self._hot <= 0 and self.accelerate is not None:
                 self._speed_up(self.accelerate, ring, len(records))
-            return len(records)
-        left = most
+            if len(records) < room or not left:
+                return most - left
         while True:
             handled, python = self._native.drain(end, left)
             left -= handled
