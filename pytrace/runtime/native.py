@@ -72,7 +72,7 @@ class NativeText:
         while reason == _FULL:
             reason = self._code.call(self._address)
             if used := words[6]:
-                self._output.write(bytes(self._text[:used]))
+                self._output.put(self._text[:used])
                 words[6] = 0
         return most - words[8], reason == _PYTHON
 

@@ -45,6 +45,8 @@ class Stream:
         self.ring = ring
         self.control = control
         self.accelerate: Callable[[RingReader], Acceleration] | None = None
+        self.crowded = False
+        """Whether a ring was more than half full; to be reset by who looks for losses."""
         self._hot = HOT
         self._acceleration: Acceleration | None = None
         self._native: NativeText | None = None
@@ -60,6 +62,8 @@ class Stream:
             return self._only_urgent(consume)
         # What is in the ring now; what is urgent and belongs before any of that is in the control ring by now.
         end = ring.reserved
+        if 2 * (end - ring.position) > ring.size:
+            self.crowded = True
         if not self._look():
             return False
         urgent, left = self._urgent, BATCH if self._native is None else NATIVE_BATCH
@@ -110,6 +114,8 @@ class Stream:
         if (control := self.control) is None:
             return True
         end = control.reserved
+        if 2 * (end - control.position) > control.size:
+            self.crowded = True
         self._urgent += [(int.from_bytes(record[8:16], "little"), record) for record in control.take(end=end)]
         return control.position >= end
 
