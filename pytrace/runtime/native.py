@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import sys
 
 from pytrace.codegen.image import Image
 from pytrace.hints import TYPE_CHECKING
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Acceleration", "NativeText"]
 
-_MANY = 20_000
-"""Records in Python's hands after which compiling pays: it takes as long as these."""
+_MANY, _MANY_WITH_LLVM = 20_000, 10_000
+"""Records in Python's hands after which compiling pays: it takes as long as these. The second where LLVM, which takes
+half of that to load, has compiled the script in this process."""
+_LLVM = "pytrace.codegen.llvm"
 _ROOM = 1 << 18
 """Bytes of text that are made before they are written."""
 _END, _FULL, _PYTHON = 0, 1, 2
@@ -94,7 +97,7 @@ class Acceleration:
         self._json = json
         self._cached = cached
         self._tell = tell
-        self._left = _MANY
+        self._left = _MANY if _LLVM not in sys.modules else _MANY_WITH_LLVM
         self._compiled: Compiled | None = None
         self._error = ""
         self._text: NativeText | None = None
