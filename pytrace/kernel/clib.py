@@ -34,11 +34,28 @@ if TYPE_CHECKING:
 else:
     try:
         from _ctypes import (
-            FUNCFLAG_CDECL, FUNCFLAG_PYTHONAPI, FUNCFLAG_USE_ERRNO, CFuncPtr, _SimpleCData, addressof, dlopen, get_errno,
+            FUNCFLAG_CDECL,
+            FUNCFLAG_PYTHONAPI,
+            FUNCFLAG_USE_ERRNO,
+            CFuncPtr,
+            _SimpleCData,
+            addressof,
+            dlopen,
+            get_errno,
         )  # fmt: skip
     except ImportError:
         from ctypes import (
-            CDLL, CFUNCTYPE, addressof, c_char, c_char_p, c_long, c_uint, c_ulong, c_void_p, get_errno, py_object,
+            CDLL,
+            CFUNCTYPE,
+            addressof,
+            c_char,
+            c_char_p,
+            c_long,
+            c_uint,
+            c_ulong,
+            c_void_p,
+            get_errno,
+            py_object,
             pythonapi,
         )  # fmt: skip
 
