@@ -14,7 +14,7 @@ __all__ = ["Messages", "Output", "OutputError"]
 _ENOUGH = 1 << 16
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def _write_all(fd: int, data: bytes | memoryview) -> None:
     """Writes everything, also where the descriptor is one that does not wait."""
     rest = memoryview(data)
     while rest:
@@ -58,6 +58,14 @@ class Output:
         if self._size >= _ENOUGH:
             self.flush()
 
+    def put(self, text: memoryview) -> None:
+        """`write` for bytes whose memory is used again."""
+        if self.fd < 0 or len(text) < _ENOUGH:
+            self.write(bytes(text))
+        else:
+            self.flush()
+            self._send(text)
+
     def settle(self) -> None:
         """The end of a batch: writes what the buffering mode does not hold back."""
         if self._pieces and not self._full and (not self._line or any(b"\n" in piece for piece in self._pieces)):
@@ -67,6 +75,9 @@ class Output:
         data = b"".join(self._pieces)
         self._pieces.clear()
         self._size = 0
+        self._send(data)
+
+    def _send(self, data: bytes | memoryview) -> None:
         if self.failed:
             return
         try:

@@ -8,10 +8,10 @@ writes. It is compiled when the first such map is printed, and kept in the cache
 from __future__ import annotations
 
 import os
-from ctypes import addressof, c_char
 
 from pytrace.codegen.image import ScriptMap
 from pytrace.hints import TYPE_CHECKING, Any, Callable, Iterator, Sequence
+from pytrace.kernel.clib import addressof, c_char
 from pytrace.kernel.code import Code
 from pytrace.runtime.maps import Column
 from pytrace.semantics.types import Aggregate, Int

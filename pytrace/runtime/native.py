@@ -1,18 +1,19 @@
 """Records to text by machine code (`codegen/native`), for scripts that print much.
 
-Most scripts never need it, so nothing is spent on it until a run has handled many records in Python. Then the code is
-looked for in the cache; where it is not there it is compiled, after still more records, in a thread while the run goes
-on, and kept. `PYTRACE_NATIVE=0` does without.
+Most scripts never need it, so nothing is spent on it until a run has handled some hundred records in Python. Then the
+code is looked for in the cache, which takes a millisecond; where it is not there it is compiled, after many more
+records, in a thread while the run goes on, and kept. `PYTRACE_NATIVE=0` does without.
 """
 
 from __future__ import annotations
 
 import _thread
 import os
-from ctypes import addressof, c_char
+import sys
 
 from pytrace.codegen.image import Image
 from pytrace.hints import TYPE_CHECKING
+from pytrace.kernel.clib import addressof, c_char
 from pytrace.kernel.code import Code, address_of_view
 from pytrace.kernel.ring import RingReader
 
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Acceleration", "NativeText"]
 
-_MANY = 20_000
-"""Records in Python's hands after which compiling pays: it takes as long as these."""
+_MANY, _MANY_WITH_LLVM = 20_000, 10_000
+"""Records in Python's hands after which compiling pays: it takes as long as these. The second where LLVM, which takes
+half of that to load, has compiled the script in this process."""
+_LLVM = "pytrace.codegen.llvm"
 _ROOM = 1 << 18
 """Bytes of text that are made before they are written."""
 _END, _FULL, _PYTHON = 0, 1, 2
@@ -72,7 +75,7 @@ class NativeText:
         while reason == _FULL:
             reason = self._code.call(self._address)
             if used := words[6]:
-                self._output.write(bytes(self._text[:used]))
+                self._output.put(self._text[:used])
                 words[6] = 0
         return most - words[8], reason == _PYTHON
 
@@ -81,9 +84,9 @@ class NativeText:
 
 
 class Acceleration:
-    """Gets a run its `NativeText`, in threads: from the cache, or, when that has none and there were many more records,
-    from LLVM. `cached` is whether code may be taken from the cache and kept; `tell` gets a remark when there is none to
-    be had."""
+    """Gets a run its `NativeText`: at once from the cache, or, when that has none and there were many more records, in
+    a thread from LLVM. `cached` is whether code may be taken from the cache and kept; `tell` gets a remark when there
+    is none to be had."""
 
     def __init__(
         self, image: Image, output: Output, ring: RingReader, *, json: bool, cached: bool, tell: Callable[[str], None]
@@ -94,14 +97,20 @@ class Acceleration:
         self._json = json
         self._cached = cached
         self._tell = tell
-        self._left = _MANY
+        self._left = _MANY if _LLVM not in sys.modules else _MANY_WITH_LLVM
         self._compiled: Compiled | None = None
         self._error = ""
         self._text: NativeText | None = None
-        self._work: Callable[[], Compiled | None] | None = self._look if cached else self._compile
+        self._waits = True
+        """Whether there is something to compile, later."""
         self._busy: _thread.LockType | None = None
         if cached:
-            self._start()
+            try:
+                self._compiled = self._look()
+            except OSError as error:
+                self._error = error.strerror or str(error)
+            self._waits = self._compiled is None
+            self._finish()
 
     def result(self, records: int) -> NativeText | None:
         """What handles records from now on, once that is ready. `records` are those that Python handled."""
@@ -109,25 +118,25 @@ class Acceleration:
         if self._busy is not None and not self._busy.locked():
             self._busy = None
             self._finish()
-        if self._busy is None and self._work is not None and self._left <= 0:
+        if self._waits and self._left <= 0:
             self._start()
         return self._text
 
     def _start(self) -> None:
-        """Starts the next work."""
-        busy, work, self._work = _thread.allocate_lock(), self._work, None
-        assert work is not None
+        """Starts to compile."""
+        self._waits = False
+        busy = _thread.allocate_lock()
         busy.acquire()
         try:
-            _thread.start_new_thread(self._do, (work, busy))
+            _thread.start_new_thread(self._do, (busy,))
             self._busy = busy
         except RuntimeError:  # there are as many threads as there may be
             self._busy = None
 
-    def _do(self, work: Callable[[], Compiled | None], busy: _thread.LockType) -> None:
+    def _do(self, busy: _thread.LockType) -> None:
         """In a thread."""
         try:
-            self._compiled = work()
+            self._compiled = self._compile()
         except (RuntimeError, ValueError, OSError, ImportError) as error:
             self._error = str(error)
         finally:
@@ -145,7 +154,7 @@ class Acceleration:
     def _look(self) -> Compiled | None:
         cache, key = self._key()
         found = cache.load(key)
-        return found if isinstance(found, tuple) else None
+        return found if isinstance(found, tuple) and len(found) == 4 else None
 
     def _compile(self) -> Compiled:
         from pytrace.codegen.native.compile import compile_native
@@ -158,15 +167,13 @@ class Acceleration:
         return compiled
 
     def _finish(self) -> None:
-        """At the end of a work."""
+        """Takes what was found or compiled."""
         compiled, self._compiled = self._compiled, None
         if compiled is not None and compiled[0]:
             try:
                 self._text = NativeText(compiled, self._ring, self._output)
             except OSError as error:
                 self._error = error.strerror or str(error)
-        elif compiled is None and not self._error:
-            self._work = self._compile  # it was not in the cache
         if self._error:
             self._tell(_IN_PYTHON + self._error)
 

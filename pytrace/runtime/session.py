@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "SessionOptions"]
 
-_TICK = 0.1
-"""Seconds between looks at the counters of lost records."""
+_TICK, _QUIET_TICK = 0.1, 1.0
+"""Seconds between looks at the counters of lost records: while rings fill up, and while they do not."""
 _YOUNG, _YOUNG_TICK = 2.0, 0.01
 """For how long after its start a traced process is likely to load libraries, and how often they are looked for then."""
 _PATIENCE = 0.1
@@ -286,9 +286,9 @@ class Session:
         if block.attached.iterators:
             self._read_iterators(block)
             lasting = False
-        loop = Loop(None, watched) if ring is None else Loop(ring.fd, watched, lambda: ring.pending / ring.size)
+        loop = Loop(None, watched) if ring is None else Loop(ring.fd, watched, lambda: ring.pending, ring.size)
         started = looked = time.monotonic()
-        tick = _TICK if block.fds else None
+        tick = _QUIET_TICK if block.fds else None
         try:
             while True:
                 # The state of the process, and whether there was a signal, before the rings are read: what came before
@@ -305,8 +305,8 @@ class Session:
                 if signals.user:
                     signals.user = False
                     block.run("self")
-                if time.monotonic() - looked >= _TICK:
-                    looked = time.monotonic()
+                if time.monotonic() - looked >= (_TICK if block.stream.crowded else _QUIET_TICK):
+                    looked, block.stream.crowded = time.monotonic(), False
                     self._report_lost(block)
                 if self._asked:
                     # What the probes sent before the signal was in this batch, unless there is a backlog.
@@ -317,7 +317,7 @@ class Session:
                     continue
                 if ended or not lasting:
                     return
-                if signals.fd in loop.wait(tick):
+                if signals.fd in loop.wait(_TICK if block.stream.crowded else tick):
                     signals.read()
         finally:
             loop.close()

@@ -26,8 +26,8 @@ BATCH = 4096
 
 NATIVE_BATCH = 1 << 16
 """The same where machine code handles them."""
-HOT = 2000
-"""Records after which it is worth to look for machine code: what Python handles in a few milliseconds."""
+HOT = 500
+"""Records after which it is worth to look for machine code: what Python handles in as long as that takes."""
 _FEW = 8
 """Records between two for Python for which it is worth to go back to machine code each time."""
 
@@ -45,6 +45,8 @@ class Stream:
         self.ring = ring
         self.control = control
         self.accelerate: Callable[[RingReader], Acceleration] | None = None
+        self.crowded = False
+        """Whether a ring was more than half full; to be reset by who looks for losses."""
         self._hot = HOT
         self._acceleration: Acceleration | None = None
         self._native: NativeText | None = None
@@ -60,6 +62,8 @@ class Stream:
             return self._only_urgent(consume)
         # What is in the ring now; what is urgent and belongs before any of that is in the control ring by now.
         end = ring.reserved
+        if 2 * (end - ring.position) > ring.size:
+            self.crowded = True
         if not self._look():
             return False
         urgent, left = self._urgent, BATCH if self._native is None else NATIVE_BATCH
@@ -76,17 +80,18 @@ class Stream:
 
     def _advance(self, ring: RingReader, end: int, most: int, consume: Consume) -> int | None:
         """Handles records of the ring up to a position; gives how many, or None if one said `exit()`."""
-        if self._native is None:
-            records = ring.take(most, end)
-            if not records:
-                return 0
-            if not consume(records):
+        left = most
+        while self._native is None:
+            room = min(left, self._hot) if self._hot > 0 and self.accelerate is not None else left
+            records = ring.take(room, end)
+            if records and not consume(records):
                 return None
+            left -= len(records)
             self._hot -= len(records)
             if self._hot <= 0 and self.accelerate is not None:
                 self._speed_up(self.accelerate, ring, len(records))
-            return len(records)
-        left = most
+            if len(records) < room or not left:
+                return most - left
         while True:
             handled, python = self._native.drain(end, left)
             left -= handled
@@ -109,6 +114,8 @@ class Stream:
         if (control := self.control) is None:
             return True
         end = control.reserved
+        if 2 * (end - control.position) > control.size:
+            self.crowded = True
         self._urgent += [(int.from_bytes(record[8:16], "little"), record) for record in control.take(end=end)]
         return control.position >= end
 
