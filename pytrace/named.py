@@ -1,7 +1,7 @@
 """`NamedTuple` for modules that a compilation imports: `typing`, and what makes its classes, take as long to import and
 to run as the compilation of a small script.
 
-To type checkers it is that of `typing`. The classes have fields with and without defaults, methods, and `_fields`;
+To type checkers it is that of `typing`. The classes have fields with and without defaults, methods, `_fields` and `_replace`;
 nothing is compiled for them. Positional arguments are not counted when there are no defaults: who gives the wrong
 number has been told so by a type checker.
 """
@@ -42,6 +42,12 @@ else:
             if kwargs or missing < 0:
                 raise TypeError(f"{cls.__name__}() got unexpected or repeated arguments")
             return tuple.__new__(cls, values)
+
+        def _replace(self, **changes):
+            changed = type(self)(*[changes.pop(field, value) for field, value in zip(self._fields, self, strict=True)])
+            if changes:
+                raise TypeError(f"{type(self).__name__} has no fields {', '.join(changes)}")
+            return changed
 
         def __repr__(self):
             shown = ", ".join(f"{field}={value!r}" for field, value in zip(self._fields, self, strict=True))
