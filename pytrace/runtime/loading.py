@@ -86,14 +86,22 @@ def load(
     types = 0
     shared = shared or {}
     try:
+        later: dict[str, MapImage] = {}
         for map_image in image.maps:
             if map_image.symbol in shared:
                 loaded.maps[map_image.symbol] = os.dup(shared[map_image.symbol])
+            elif making is not None and making.has(map_image.symbol):
+                later[map_image.symbol] = map_image
             else:
                 _create_map(loaded, map_image, session, making)
         types = _load_types(image)
         for program in image.programs:
+            for relocation in program.relocations if later else ():
+                if (wanted := later.pop(relocation.symbol, None)) is not None:
+                    _create_map(loaded, wanted, session, making)
             _load_program(loaded, program, types, verbose, want_logs)
+        for map_image in later.values():
+            _create_map(loaded, map_image, session, making)
     except BaseException:
         loaded.close()
         raise

@@ -52,6 +52,10 @@ class Making:
             finally:
                 busy.release()
 
+    def has(self, symbol: str) -> bool:
+        """Whether a map is among these and was not taken."""
+        return symbol in self._busy
+
     def take(self, symbol: str) -> int | None:
         """The descriptor of a map, which is the caller's from now on; None if it is not one of these. Raises `BpfError`
         as `map_create`."""
