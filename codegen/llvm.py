@@ -15,9 +15,6 @@ from pytrace.codegen import libllvm
 from pytrace.hints import TYPE_CHECKING, Any, Callable, Iterable
 from pytrace.once import cache, deque
 
-if TYPE_CHECKING:
-    Machine = libllvm.DirectMachine | PackageMachine
-
 __all__ = ["PackageMachine", "compile_host", "compile_modules", "load", "preload"]
 
 STACK_OPTION = "-bpf-stack-size=1048576"
@@ -75,6 +72,9 @@ class PackageMachine:
         return data
 
 
+if TYPE_CHECKING:
+    Machine = libllvm.DirectMachine | PackageMachine
+
 _alone = RLock()
 """LLVM must not be set up by two threads at once: it would miss half of its targets now and then. Nor may llvmlite's
 package compile two modules at once, for it has one context for all."""
@@ -126,7 +126,7 @@ def preload() -> None:
 
 def load() -> None:
     """Loads LLVM."""
-    try:
+    try:  # noqa: SIM105  # contextlib takes a millisecond to import
         _idle.setdefault("v4", []).append(_machine("v4"))
     except ImportError:
         pass  # who needs it will say so
@@ -149,8 +149,8 @@ def compile_modules(
 ) -> list[bytes]:
     """Optimises modules and gives their ELF objects. `inspect` gets the stages `codegen` and `codegen-opt` as text.
 
-    Modules are compiled side by side, and beside making the text of the next, and beside `meanwhile`: LLVM needs no lock
-    of Python's.
+    Modules are compiled side by side, beside making the text of the next, and beside `meanwhile`: LLVM needs no lock of
+    Python's.
     """
     if inspect is not None or (os.cpu_count() or 1) < 2 or not libllvm.is_known():
         return [_compile(text, instruction_set, inspect) for text in texts]
@@ -227,7 +227,7 @@ class _Jobs:
 def _compile(text: str, instruction_set: str, inspect: Callable[[str, str], None] | None) -> bytes:
     machine = _machine(instruction_set)
     try:
-        # Without a layout LLVM takes one in which 8-byte loads are split in two, which the verifier refuses for contexts.
+        # Without a layout LLVM takes one in which loads of 8 bytes are split; the verifier refuses that for contexts.
         source = f'target datalayout = "{machine.layout}"\ntarget triple = "bpf"\n{text}'
         if inspect is not None:
             inspect("codegen", source)

@@ -46,8 +46,8 @@ PART_LINES = 30_000
 """About how many lines of LLVM's language are compiled as one module: a script of many probes becomes several, since
 LLVM's time grows faster than its modules, and they can be compiled side by side."""
 FIRST_LINES, GROWTH = 200, 4
-"""The first ones are smaller, so that LLVM starts early. A module costs 4 ms by itself, as much as 100 lines, so each is
-to be that many times as large as the one before."""
+"""The first module is smaller, so that LLVM starts early. Each takes 4 ms by itself, as much as 100 lines, so the next
+ones are to be that many times as large as the one before."""
 
 
 @record

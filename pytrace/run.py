@@ -207,9 +207,10 @@ def obtain(how: Compilation) -> Image | int:
         if wanted:
             show_warnings(general, placed)
         return from_plain(plain)
-    from pytrace import bundle
+    from pytrace import bundle, direct
 
     bundle.use(cache or Cache(), "compiler")
+    direct.use()
     from pytrace.codegen import preload
 
     require_host()

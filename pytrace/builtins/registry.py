@@ -162,7 +162,9 @@ _FAMILIES = {
     "control": "signal signal_thread override unwatch cgroupid cgroup_path",
     "cpu": "ncpus cpu numaid rand",
     "imported": "(imported)",
-    "introspection": "is_str is_ptr is_array is_integer is_unsigned_integer is_literal kfunc_exist kfunc_allowed getopt",
+    "introspection": (
+        "is_str is_ptr is_array is_integer is_unsigned_integer is_literal kfunc_exist kfunc_allowed getopt"
+    ),
     "maps": "len has_key find delete clear zero is_scalar",
     "memory": "buf bswap kptr uptr path write_user",
     "process": "pid tid uid gid username curtask ppid pcomm leader_tid leader_comm comm cgroup cpid has_cpid",

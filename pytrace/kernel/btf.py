@@ -224,7 +224,7 @@ class Btf:
         for parameters in range(_PARAMETERS):
             before = word - 3 - 2 * parameters
             if before >= 0 and words[before + 1] == Kind.FUNC_PROTO << 24 | parameters:
-                return words[word + 2] + 1
+                return int(words[word + 2]) + 1
         return None
 
     def find_enumerator(self, name: str) -> tuple[BtfType, int] | None:

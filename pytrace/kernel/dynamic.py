@@ -29,8 +29,8 @@ class SharedLibrary:
     def function(self, name: str, result: Any, arguments: tuple[Any, ...], *, quick: bool) -> Callable[..., Any]:
         """A function by name: `result` and `arguments` are types of `clib`, `result` may be None. One that is not
         `quick` lets other threads of Python run. Raises `AttributeError` if there is none of that name."""
-        found = (_Quick if quick else _Slow)((name, self))
-        found.restype, found.argtypes = result, arguments
+        found: Callable[..., Any] = (_Quick if quick else _Slow)((name, self))
+        found.restype, found.argtypes = result, arguments  # type: ignore[attr-defined]
         return found
 
 

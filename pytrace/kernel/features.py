@@ -119,7 +119,7 @@ def kfunc_id(name: str) -> int | None:
 def _is_function(id: int, name: str) -> bool:
     """Whether the verifier calls a function of the kernel by that name when it refuses a call without arguments."""
     log = _complaint("raw_tracepoint", call_kfunc(id) + exit_(0))
-    return bool(log) and (f" call {name}#{id}" in log or f"calling kernel function {name} is not allowed" in log)
+    return log is not None and (f" call {name}#{id}" in log or f"kernel function {name} is not allowed" in log)
 
 
 @cache

@@ -150,7 +150,7 @@ def grammar_path(name: str) -> str:
 
 
 def load(name: str) -> Tables:
-    """The tables of the grammar of that name. Their rules and rows are there when they are asked for by number, not to be
-    gone through."""
+    """The tables of the grammar of that name. Their rules and rows are there when they are asked for by number, not to
+    be gone through."""
     with open(grammar_path(f"{name}.tables"), encoding="utf-8") as file:
         return _read(file.read())
