@@ -14,6 +14,7 @@ from functools import cached_property
 
 from pytrace.kernel.btf import Btf, BtfType, Kind, kernel_btf, module_btf
 from pytrace.kernel.btf_print import align_of
+from pytrace.kernel.c_integers import c_type, is_c_type
 from pytrace.named import NamedTuple
 from pytrace.semantics.types import (
     BOOL,
@@ -220,10 +221,6 @@ class PerCpuVariable(NamedTuple):
     type: Type
 
 
-# Words that C allows in an integer type, in any order.
-_C_WORDS = frozenset({"signed", "unsigned", "long", "short", "int", "char"})
-
-
 class KernelTypes:
     """The running kernel's types as a `TypeTable`; of `modules` too, which can be added to later.
 
@@ -298,11 +295,8 @@ class KernelTypes:
     def named(self, name: str) -> Type | None:
         """A type by a bare word: C's integer types, a typedef, or a struct, union or enumeration without its keyword.
         Several words are understood if they are C's (`unsigned int`)."""
-        words = name.split()
-        if words and _C_WORDS.issuperset(words):
-            return self._c_integer(words)
-        if name in ("bool", "_Bool"):
-            return BOOL
+        if is_c_type(name) or name in ("bool", "_Bool"):
+            return c_type(name) or self._plain_char(name)
         for btf in self._all():
             best: BtfType | None = None
             for type in btf.find_all(name, *_BY_BARE_WORD):
@@ -314,17 +308,12 @@ class KernelTypes:
                 return convert(btf, best.id)
         return None
 
-    def _c_integer(self, words: list[str]) -> Int | None:
-        if "char" in words:
-            if "unsigned" in words or "signed" in words:
-                return Int(1, "signed" in words)
-            # Whether a plain char is signed is the compiler's choice: the kernel's is not, since Linux 6.2.
-            found = self._find("char", Kind.INT)
-            return Int(1, bool(found[0].integer(found[1])[0] & 1) if found is not None else True)
-        if words == ["signed"]:
+    def _plain_char(self, name: str) -> Int | None:
+        # Whether it is signed is the compiler's choice: the kernel's is not, since Linux 6.2.
+        if "char" not in name.split():
             return None
-        size = 2 if "short" in words else 8 if "long" in words else 4
-        return Int(size, "unsigned" not in words)
+        found = self._find("char", Kind.INT)
+        return Int(1, bool(found[0].integer(found[1])[0] & 1) if found is not None else True)
 
     def enum(self, name: str) -> Enum | None:
         """The enumeration of that name."""

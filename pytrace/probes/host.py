@@ -52,7 +52,7 @@ class MachineHost:
     def types(self) -> HostTypes:
         from pytrace.probes.host_types import HostTypes
 
-        return HostTypes(self.debug_types)
+        return HostTypes(lambda: self.debug_types)
 
     @cached_property
     def tracefs(self) -> Tracefs:
