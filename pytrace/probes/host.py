@@ -5,9 +5,8 @@ Everything is found out when it is first asked for: a timer needs no kernel type
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from pytrace.hints import TYPE_CHECKING
+from pytrace.once import cache, cached_property
 from pytrace.probes.kernel_functions import KernelFunctions
 from pytrace.semantics.configuration import Config
 
@@ -19,6 +18,12 @@ if TYPE_CHECKING:
     from pytrace.semantics.unit import Options
 
 __all__ = ["MachineHost"]
+
+
+def _debug_types() -> DebugTypes:
+    from pytrace.probes.debug_types import DebugTypes
+
+    return DebugTypes()
 
 
 class MachineHost:
@@ -34,6 +39,7 @@ class MachineHost:
         self.traceable_functions = options.traceable_functions
         self.debug_folders = options.debug_folders
         self.undescribed: dict[str, None] = {}
+        self._debug_types = cache(_debug_types)  # one for all configurations
 
     def configured(self, config: Config) -> MachineHost:
         """The same machine, as far as it is known already, under another configuration."""
@@ -42,17 +48,15 @@ class MachineHost:
         host.config = config
         return host
 
-    @cached_property
+    @property
     def debug_types(self) -> DebugTypes:
-        from pytrace.probes.debug_types import DebugTypes
-
-        return DebugTypes()
+        return self._debug_types()
 
     @cached_property
     def types(self) -> HostTypes:
         from pytrace.probes.host_types import HostTypes
 
-        return HostTypes(lambda: self.debug_types)
+        return HostTypes(self._debug_types)
 
     @cached_property
     def tracefs(self) -> Tracefs:
