@@ -1,9 +1,9 @@
 """`NamedTuple` for modules that a compilation imports: `typing`, and what makes its classes, take as long to import and
 to run as the compilation of a small script.
 
-To type checkers it is that of `typing`. The classes have fields with and without defaults, methods, `_fields` and `_replace`;
-nothing is compiled for them. Positional arguments are not counted when there are no defaults: who gives the wrong
-number has been told so by a type checker.
+To type checkers it is that of `typing`. The classes have fields with and without defaults, methods, `_fields` and
+`_replace`; nothing is compiled for them. Positional arguments are not counted when there are no defaults: who gives the
+wrong number has been told so by a type checker.
 """
 
 from __future__ import annotations

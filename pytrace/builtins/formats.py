@@ -14,9 +14,8 @@ dropped, and `*` takes no argument.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-
+from pytrace.hints import Sequence
+from pytrace.lazy import pattern_of_bytes
 from pytrace.semantics.types import (
     NOTHING,
     UNKNOWN,
@@ -36,7 +35,7 @@ Piece = bytes | Conversion
 MAX_ARGUMENTS = 128
 """Of a formatting function, its format included."""
 
-_SPECIFIER = re.compile(
+_SPECIFIER = pattern_of_bytes(
     rb"%(-?\+? ?#?0?)(\d*|\*)(?:\.(?:\d+|\*))?([hlLjzt]*)(gr|r[xh]?|[diuoxXcpseEfFgGaAn%])"
 )
 _LENGTHS = {"hh": "hh", "h": "h", "l": "l", "ll": "l", "j": "l", "z": "l", "t": "l"}

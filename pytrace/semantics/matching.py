@@ -7,18 +7,21 @@ are loaded differently, belong to different providers, or differ in what the bod
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Hashable
 
 from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import frozen, replace
+from pytrace.hints import TYPE_CHECKING
 from pytrace.lazy import pattern
 from pytrace.probes import PROVIDERS
 from pytrace.probes.provider import Host, Target
 from pytrace.semantics.unit import Unit, UnitProbe
 from pytrace.semantics.walk import walk
 from pytrace.syntax import tree
+
+if TYPE_CHECKING:
+    import re
 
 __all__ = ["match", "uses_of"]
 
@@ -92,6 +95,8 @@ def _filter(unit: Unit, diagnostics: Diagnostics) -> _Everything | _Matching:
     text = unit.options.probe_filter
     if text is None:
         return _Everything()
+    import re
+
     try:
         return _Matching(re.compile(text))
     except (re.error, OverflowError, RecursionError) as error:

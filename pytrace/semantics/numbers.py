@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from pytrace.hints import TYPE_CHECKING
-from pytrace.once import cache
-
-if TYPE_CHECKING:
-    import re
+from pytrace.lazy import VERBOSE, pattern
 
 __all__ = ["U64_MAX", "parse_integer"]
 
 U64_MAX = (1 << 64) - 1
 I64_MIN = -(1 << 63)
 
-_NUMBER = r"""[ \t\n\v\f\r]* (?P<sign>[+-]?)
+_NUMBER = pattern(r"""[ \t\n\v\f\r]* (?P<sign>[+-]?)
     (?: 0[xX] (?P<hex>[0-9a-fA-F]+) | 0[bB] (?P<binary>[01]+) | 0 (?P<octal>[0-7]+)
       | (?P<coefficient>[1-9]) e (?P<exponent>[1-9][0-9]*) | (?P<decimal>0|[1-9][0-9]*) )
-    (?P<suffix>u|ul|ull|l|ll|ns|us|ms|s|m|h|d)?"""
+    (?P<suffix>u|ul|ull|l|ll|ns|us|ms|s|m|h|d)?""", VERBOSE)
 _LIMITS = {"u": (1 << 32) - 1, "l": (1 << 63) - 1, "ll": (1 << 63) - 1}
 _NANOSECONDS = {
     "ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9,
 }
-
-
-@cache
-def _number() -> re.Pattern[str]:
-    import re  # a run from the cache parses no numbers
-
-    return re.compile(_NUMBER, re.VERBOSE)
 
 
 def parse_integer(text: str) -> int | None:
@@ -35,7 +24,7 @@ def parse_integer(text: str) -> int | None:
 
     None if it is not one. The value may lie outside of 64 bits, which only the caller can judge.
     """
-    match = _number().fullmatch(text.replace("_", ""))
+    match = _NUMBER.fullmatch(text.replace("_", ""))
     if match is None:
         return None
     if digits := match["hex"]:

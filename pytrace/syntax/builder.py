@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from pytrace.diagnostics import Span
-from pytrace.lazy import pattern
+from pytrace.lazy import ASCII, pattern
 from pytrace.syntax import tree
 from pytrace.syntax.assemble import Part
 from pytrace.syntax.automaton import Unfit
@@ -16,7 +14,7 @@ from pytrace.syntax.lookahead import is_core_builtin
 
 __all__ = ["Builder"]
 
-_IDENTIFIER = pattern(r"(?!(?:true|false)\Z)[A-Za-z_]\w*", re.ASCII)
+_IDENTIFIER = pattern(r"(?!(?:true|false)\Z)[A-Za-z_]\w*", ASCII)
 _IMMUTABLE = (
     "Tuples and records are immutable once created. Consider creating a new value and assigning it instead."
 )

@@ -10,10 +10,8 @@ a line or a definition of the C preamble; inside an item there are ordinary toke
 
 from __future__ import annotations
 
-import re
-from collections.abc import Generator, Iterator
-
-from pytrace.lazy import pattern
+from pytrace.hints import TYPE_CHECKING, Iterator
+from pytrace.lazy import ASCII, DOTALL, pattern
 from pytrace.syntax.automaton import Token
 from pytrace.syntax.fault import Fault
 from pytrace.syntax.lookahead import BLANK, COMMENT, before_assign, before_brace, is_type, parenthesis
@@ -22,11 +20,14 @@ from pytrace.syntax.tables import Tables
 
 __all__ = ["Lexer"]
 
-_Tokens = Generator[Token, None, int]
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    _Tokens = Generator[Token, None, int]
 
 _COMMENT = pattern(COMMENT)
 _SKIP = pattern(r"[ \t\r\n]*+")
-_WORD = pattern(r"[A-Za-z_]\w*", re.ASCII)
+_WORD = pattern(r"[A-Za-z_]\w*", ASCII)
 _BEFORE_SEMICOLON = pattern(rf"{BLANK};")
 _ITEMS = frozenset(("config", "import", "macro", "fn", "let"))
 _C_KINDS = frozenset(("struct", "union", "enum"))
@@ -49,7 +50,8 @@ class Lexer:
         ids = tables.terminals
         names = {number: name for name, number in ids.items()}
         lead = {ids["VAR"]: ids["STMT_VAR"], ids["MAP"]: ids["STMT_MAP"]}
-        self._match = re.compile(rf"[ \t\r\n]*+(?:({COMMENT})|{tables.pattern}|(.)|\Z)", re.DOTALL | re.ASCII).match
+        self.pattern = pattern(rf"[ \t\r\n]*+(?:({COMMENT})|{tables.pattern}|(.)|\Z)", DOTALL | ASCII)
+        self._match = self.pattern.match
         # By group of the pattern: none, the comment, the terminals, any other character.
         self._groups: list[tuple[int, tuple[int, ...]]] = [(_PLAIN, ()), (_PLAIN, ())]
         for number in tables.groups:

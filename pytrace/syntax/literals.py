@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import re
+from pytrace.hints import TYPE_CHECKING
+from pytrace.lazy import DOTALL, pattern
 
-from pytrace.lazy import pattern
+if TYPE_CHECKING:
+    import re
 
 __all__ = ["LiteralError", "integer", "quote", "unescape"]
 
@@ -89,7 +91,7 @@ def _limited(value: int, limit: int, text: str) -> int:
     return value
 
 
-_ESCAPE = pattern(r'\\(?:([0-7]{1,3})|[xX]([0-9A-Fa-f]{0,2})|(.))', re.DOTALL)
+_ESCAPE = pattern(r'\\(?:([0-7]{1,3})|[xX]([0-9A-Fa-f]{0,2})|(.))', DOTALL)
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 
 

@@ -6,8 +6,7 @@ needed, since most one-liners need none of them.
 
 from __future__ import annotations
 
-import re
-from functools import cache
+from pytrace.lazy import ASCII, pattern
 
 __all__ = ["BLANK", "COMMENT", "before_assign", "before_brace", "is_core_builtin", "is_type", "parenthesis"]
 
@@ -27,24 +26,21 @@ _OPERAND = r"[0-9A-Za-z_$@\"(!~*&-]"
 
 GROUP, UNIT, RECORD, CAST = range(4)
 
-_PARENTHESIS = (
+_PARENTHESIS = pattern(
     rf"\({BLANK}(?:(\))"
     rf"|(?!{CORE_BUILTIN}){_WORD}{BLANK}(=)(?!=)"
     rf"|(?:(?:struct|union|enum)(?!\w){BLANK}{_WORD}|(?!{CORE_BUILTIN}|typeof(?!\w)){_WORD})"
     rf"{BLANK}{_SUFFIXES}(\)){BLANK}(?={_OPERAND})"
-    rf"|typeof(?!\w){BLANK}(\())"
+    rf"|typeof(?!\w){BLANK}(\())",
+    ASCII,
 )
 _KINDS = (GROUP, UNIT, RECORD, CAST)
-_AFTER_TYPEOF = rf"{BLANK}\){BLANK}{_OPERAND}"
-_NESTING = rf'"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*"?|{COMMENT}|[()]'
-_TYPE = rf"(?!{CORE_BUILTIN}){_WORD}{BLANK}{_SUFFIXES}[,)]"
-_BRACE = rf"{BLANK}\{{"
-_ASSIGN = rf"{BLANK}=(?!=)"
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.ASCII)
+_AFTER_TYPEOF = pattern(rf"{BLANK}\){BLANK}{_OPERAND}", ASCII)
+_NESTING = pattern(rf'"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*"?|{COMMENT}|[()]', ASCII)
+_TYPE = pattern(rf"(?!{CORE_BUILTIN}){_WORD}{BLANK}{_SUFFIXES}[,)]", ASCII)
+_BRACE = pattern(rf"{BLANK}\{{", ASCII)
+_ASSIGN = pattern(rf"{BLANK}=(?!=)", ASCII)
+_CORE_BUILTIN = pattern(CORE_BUILTIN, ASCII)
 
 
 def parenthesis(text: str, at: int, end: int, closings: dict[int, int]) -> int:
@@ -52,7 +48,7 @@ def parenthesis(text: str, at: int, end: int, closings: dict[int, int]) -> int:
 
     `closings` is a memory, empty for a new text: where parentheses that have been looked into are closed.
     """
-    found = _compiled(_PARENTHESIS).match(text, at, end)
+    found = _PARENTHESIS.match(text, at, end)
     if found is None:
         return GROUP
     index = found.lastindex or 0
@@ -61,13 +57,13 @@ def parenthesis(text: str, at: int, end: int, closings: dict[int, int]) -> int:
     inner = found.end() - 1
     if inner not in closings:
         _find_closings(text, inner, end, closings)
-    return CAST if _compiled(_AFTER_TYPEOF).match(text, closings[inner], end) else GROUP
+    return CAST if _AFTER_TYPEOF.match(text, closings[inner], end) else GROUP
 
 
 def _find_closings(text: str, at: int, end: int, closings: dict[int, int]) -> None:
     """Remember for the parenthesis at `at`, and for all inside of it, the offset behind the one that closes it."""
     opened: list[int] = []
-    for found in _compiled(_NESTING).finditer(text, at, end):
+    for found in _NESTING.finditer(text, at, end):
         if found[0] == "(":
             opened.append(found.start())
         elif found[0] == ")":
@@ -79,19 +75,19 @@ def _find_closings(text: str, at: int, end: int, closings: dict[int, int]) -> No
 
 def is_type(text: str, at: int, end: int) -> bool:
     """Whether the word at `at`, the first one in a type context, is a type: nothing but `*` and `[n]` up to the end."""
-    return _compiled(_TYPE).match(text, at, end) is not None
+    return _TYPE.match(text, at, end) is not None
 
 
 def before_brace(text: str, at: int, end: int) -> bool:
     """Whether a `{` comes next: a slash before it closes a predicate."""
-    return _compiled(_BRACE).match(text, at, end) is not None
+    return _BRACE.match(text, at, end) is not None
 
 
 def before_assign(text: str, at: int, end: int) -> bool:
     """Whether a single `=` comes next: `_` before it discards."""
-    return _compiled(_ASSIGN).match(text, at, end) is not None
+    return _ASSIGN.match(text, at, end) is not None
 
 
 def is_core_builtin(name: str) -> bool:
     """Whether a name is a builtin of the language itself."""
-    return _compiled(CORE_BUILTIN).match(name) is not None
+    return _CORE_BUILTIN.match(name) is not None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from pytrace.lazy import pattern
+from pytrace.lazy import ASCII, DOTALL, pattern
 from pytrace.syntax.fault import Fault
 from pytrace.syntax.lookahead import BLANK, COMMENT
 
@@ -12,16 +10,16 @@ __all__ = ["attach_point", "c_definition", "line"]
 
 _QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*(?:"|\Z)'
 _ATTACH_POINT = pattern(
-    rf'(?:[^ \t\r\n{{,/:"]++|{_QUOTED}|/(?=[/*]))*(?::(?:[^ \t\r\n{{,"]++|{_QUOTED})*)?', re.DOTALL
+    rf'(?:[^ \t\r\n{{,/:"]++|{_QUOTED}|/(?=[/*]))*(?::(?:[^ \t\r\n{{,"]++|{_QUOTED})*)?', DOTALL
 )
 _LINE = pattern(r"[^\n]*")
 _BLANK = pattern(BLANK)
-_WORD = pattern(r"[A-Za-z_]\w*", re.ASCII)
+_WORD = pattern(r"[A-Za-z_]\w*", ASCII)
 _GROUP = pattern(r"[()]|\[[^\[\]]*\]")
 _BODY = pattern(
-    rf"""[{{}}]|{COMMENT}|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*"?|'(?:\\.|[^'\\\n])[^'\n]*+'""", re.DOTALL
+    rf"""[{{}}]|{COMMENT}|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*"?|'(?:\\.|[^'\\\n])[^'\n]*+'""", DOTALL
 )
-_ATTRIBUTE = pattern(rf"{BLANK}__attribute__(?!\w){BLANK}", re.ASCII)
+_ATTRIBUTE = pattern(rf"{BLANK}__attribute__(?!\w){BLANK}", ASCII)
 _SEMICOLON = pattern(rf"{BLANK};")
 
 

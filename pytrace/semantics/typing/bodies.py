@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-
 from pytrace.builtins.registry import REGISTRY, CallSite
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Callable
+from pytrace.lazy import pattern
 from pytrace.probes.contexts import ProbeContext
 from pytrace.semantics import program as core
 from pytrace.semantics.types import BOOL, Int, Nothing, Unknown, Void
@@ -29,6 +27,7 @@ FILTERED = frozenset({"kprobe", "kretprobe", "fentry", "fexit", "tracepoint", "r
 """The providers whose programs see the events of every process (PROBES 5)."""
 
 NAME_LENGTH = 127
+_SPECIAL = pattern("[^A-Za-z0-9_]")
 
 
 def probe(t: ProbeTyper, each: UnitProbe) -> tuple[core.Stmt, ...]:
@@ -92,7 +91,7 @@ def _returns(node: tree.Node) -> bool:
 def program_name(each: UnitProbe, order: int) -> str:
     """The name of the BPF program of a probe (PROBES 1.7)."""
     text = each.targets[0].name if each.targets else each.probe.span.text
-    name = f"{re.sub('[^A-Za-z0-9_]', '_', text)}_{order}"
+    name = f"{_SPECIAL.sub('_', text)}_{order}"
     if len(name) <= NAME_LENGTH:
         return name
     from hashlib import sha256
