@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pytrace.codegen.btf_out import program_btf
 from pytrace.codegen.cached import cached_maps, with_table
-from pytrace.codegen.disasm import disassemble
 from pytrace.codegen.features import Offers
 from pytrace.codegen.frame import TooLarge
 from pytrace.codegen.function import ATTRIBUTES, Made, make_functions, section_of
@@ -198,6 +197,8 @@ def generate(
         for each, info in zip(joined, infos, strict=True)
     )
     if inspect is not None:
+        from pytrace.codegen.disasm import disassemble
+
         for each in compiled:
             inspect("dis", f"{each.name}:\n{disassemble(each.code, each.relocations)}")
     return Image(

@@ -10,12 +10,10 @@ from pytrace.codegen.frame import Frame, Scratch
 from pytrace.codegen.image import MapImage
 from pytrace.codegen.loops import callback_loops
 from pytrace.codegen.module import Module
-from pytrace.codegen.packets import Packets
 from pytrace.codegen.plan import BUDGETS, Budget, make_plan
 from pytrace.codegen.prologue import SETS, Layout, prologue, with_releases
 from pytrace.codegen.stacks import Stacks
 from pytrace.codegen.tables import Tables
-from pytrace.codegen.unwind import Unwinding
 from pytrace.codegen.visit import nodes
 from pytrace.frozen import frozen
 from pytrace.semantics import program as core
@@ -43,7 +41,7 @@ OWN = frozenset({"begin", "end", "self", "test", "bench", "iter"})
 """Providers whose programs are run by us, not by events: they run after `exit()` too."""
 
 
-class Function(Tables, Packets, Stacks, Unwinding):
+class Function(Tables, Stacks):
     def program(self) -> None:
         """The whole program."""
         self.begin()
@@ -99,6 +97,20 @@ class Function(Tables, Packets, Stacks, Unwinding):
             frame.text(ATTRIBUTES, section_of(self.probe.order) if frame.state is None else "", f"!dbg !{subprogram} ")
             for frame, subprogram in self.functions
         )
+
+    # what few programs do
+
+    def unwind(self, at: Value, limit: int, frame: int, process: Value, returns: tuple[int, ...]) -> Value:
+        from pytrace.codegen.unwind import unwind
+
+        return unwind(self, at, limit, frame, process, returns)
+
+    def send_packet(self, call: core.Call) -> Value:
+        from pytrace.codegen.packets import send_packet
+
+        return send_packet(self, call)
+
+    # the end
 
     def scratch_map(self) -> MapImage | None:
         if not self.space.size:

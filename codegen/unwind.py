@@ -36,7 +36,7 @@ from pytrace.codegen.unwind_layout import (
 )
 from pytrace.kernel.frame_rules import SAVED, Kind
 
-__all__ = ["Unwinding"]
+__all__ = ["unwind"]
 
 # The work area, in scratch memory: the registers by their DWARF numbers; the address of the instruction; 1 if the
 # instruction is the next one to run, 0 if it follows a call; what was read from the stack; keys for lookups; the
@@ -66,63 +66,63 @@ _UNKNOWN_FRAME = 2
 """BPF_STACK_BUILD_ID_IP: a frame of which only the address is known."""
 
 
-class Unwinding(Memory):
-    def unwind(self, at: Value, limit: int, frame: int, process: Value, returns: tuple[int, ...]) -> Value:
-        """Writes the frames of the current process to `at`: at most `limit`, of `frame` bytes each. `process` is its id
-        (i32), `returns` says where uretprobes keep return addresses (`Emitter.unwind`). Gives the number of frames
-        (i64), or -1 for a process without tables."""
-        b = self.b
-        _add_maps(self.module)
-        work, state = self.in_scratch(_WORK_SIZE), b.alloca(_STATE_SIZE)
-        b.store(b.zext(process), work, _KEY)
-        b.store(0, work, _FIRST)
-        inner = self.pointer_helper("map_lookup_elem", self.module.map(PIDS), b.gep(work, _KEY))
+def unwind(e: Memory, at: Value, limit: int, frame: int, process: Value, returns: tuple[int, ...]) -> Value:
+    """Writes the frames of the current process to `at`: at most `limit`, of `frame` bytes each. `process` is its id
+    (i32), `returns` says where uretprobes keep return addresses (`Emitter.unwind`). Gives the number of frames
+    (i64), or -1 for a process without tables."""
+    b = e.b
+    _add_maps(e.module)
+    work, state = e.in_scratch(_WORK_SIZE), b.alloca(_STATE_SIZE)
+    b.store(b.zext(process), work, _KEY)
+    b.store(0, work, _FIRST)
+    inner = e.pointer_helper("map_lookup_elem", e.module.map(PIDS), b.gep(work, _KEY))
 
-        def known() -> Value:
-            spans = self.pointer_helper("map_lookup_elem", inner, b.gep(work, _FIRST))
-            return self.choose(b.is_null(spans), lambda: self.const(-1), lambda: run(spans))
+    def known() -> Value:
+        spans = e.pointer_helper("map_lookup_elem", inner, b.gep(work, _FIRST))
+        return e.choose(b.is_null(spans), lambda: e.const(-1), lambda: run(spans))
 
-        def run(spans: Value) -> Value:
-            self._start(work, returns)
-            for offset, value in ((_WORK, work), (_SPANS, spans), (_FRAMES, at)):
-                b.store(value, state, offset, volatile=True)
-            b.store(0, work, _COUNT, volatile=True)
-            b.store(0, work, _FAILURE, volatile=True)
-            # A frame whose return address a uretprobe has replaced takes two steps.
-            steps = 2 * limit if returns else limit
-            step = _step(self.module, limit, frame, returns)
-            self.helper("loop", steps, Value(f"@{step}", "ptr"), state, 0)
-            count = b.load("i64", work, _COUNT, volatile=True)
-            failed = b.ne(b.load("i64", work, _FAILURE, volatile=True), 0)
-            index = b.barrier(count)
+    def run(spans: Value) -> Value:
+        _start(e, work, returns)
+        for offset, value in ((_WORK, work), (_SPANS, spans), (_FRAMES, at)):
+            b.store(value, state, offset, volatile=True)
+        b.store(0, work, _COUNT, volatile=True)
+        b.store(0, work, _FAILURE, volatile=True)
+        # A frame whose return address a uretprobe has replaced takes two steps.
+        steps = 2 * limit if returns else limit
+        step = _step(e.module, limit, frame, returns)
+        e.helper("loop", steps, Value(f"@{step}", "ptr"), state, 0)
+        count = b.load("i64", work, _COUNT, volatile=True)
+        failed = b.ne(b.load("i64", work, _FAILURE, volatile=True), 0)
+        index = b.barrier(count)
 
-            def mark() -> Value:
-                _write(b, _frame_at(b, at, index, limit, frame), frame, self.const(FAILED))
-                return b.add(index, 1)
+        def mark() -> Value:
+            _write(b, _frame_at(b, at, index, limit, frame), frame, e.const(FAILED))
+            return b.add(index, 1)
 
-            def maybe() -> Value:
-                return self.choose(b.ult(index, limit), mark, lambda: index)
+        def maybe() -> Value:
+            return e.choose(b.ult(index, limit), mark, lambda: index)
 
-            return self.choose(failed, maybe, lambda: count)
+        return e.choose(failed, maybe, lambda: count)
 
-        return self.choose(b.is_null(inner), lambda: self.const(-1), known)
+    return e.choose(b.is_null(inner), lambda: e.const(-1), known)
 
-    def _start(self, work: Value, returns: tuple[int, ...]) -> None:
-        """The registers with which the process left user space, and its innermost call with a uretprobe."""
-        b = self.b
-        task = self.helper("get_current_task_btf")
-        if returns:
-            utask, instances = returns[:2]
-            b.store(0, work, _RETURNS)
-            probed = b.load("i64", b.inttoptr(task), utask, volatile=True)
-            self.when(b.ne(probed, 0), lambda: b.store(
-                b.load("i64", b.inttoptr(probed), instances, volatile=True), work, _RETURNS
-            ))
-        regs = b.inttoptr(self.helper("task_pt_regs", task))
-        for number, offset in enumerate(_PT_REGS):
-            b.store(b.load("i64", regs, offset, volatile=True), work, 8 * number)
-        b.store(b.load("i64", regs, _PT_REGS_IP, volatile=True), work, _IP)
-        b.store(1, work, _EXACT)
+
+def _start(e: Memory, work: Value, returns: tuple[int, ...]) -> None:
+    """The registers with which the process left user space, and its innermost call with a uretprobe."""
+    b = e.b
+    task = e.helper("get_current_task_btf")
+    if returns:
+        utask, instances = returns[:2]
+        b.store(0, work, _RETURNS)
+        probed = b.load("i64", b.inttoptr(task), utask, volatile=True)
+        e.when(b.ne(probed, 0), lambda: b.store(
+            b.load("i64", b.inttoptr(probed), instances, volatile=True), work, _RETURNS
+        ))
+    regs = b.inttoptr(e.helper("task_pt_regs", task))
+    for number, offset in enumerate(_PT_REGS):
+        b.store(b.load("i64", regs, offset, volatile=True), work, 8 * number)
+    b.store(b.load("i64", regs, _PT_REGS_IP, volatile=True), work, _IP)
+    b.store(1, work, _EXACT)
 
 
 def _add_maps(module: Module) -> None:
