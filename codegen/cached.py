@@ -1,18 +1,22 @@
-"""Aggregations by short keys: each CPU keeps the values of a few keys where they are found at once.
+"""Aggregations by keys that are short: each CPU keeps the values of some keys where they are found at once.
 
 `@[pid] = count()` spends most of its time in the kernel's hash. So in front of the per-CPU hash each CPU has a table:
 the key's bits tell the one row where its value may be. While a key has the row, the row is what counts, and this CPU's
 copy in the hash is what it was when the key got the row; user space puts the one in the place of the other. A key gets
 a row after its element in the hash was made and updated: so the hash has all the keys, and is full when it should be.
 
-A row: the value, the key, how often another key came (`MISSES`), and a word that says whose round it belongs to (0: it
-is being changed). Each sixteenth time another key comes it gets the row, and the value goes back to the hash. `clear`
-and `zero` begin a new round by counting up one number, and all rows of all CPUs are void at once. Of such maps, rows
-keep their keys for the round: what goes back to the hash could come too late.
+A row: the value, the key, and a word with two numbers: how often another key came, and, in its upper half,
+whose round the row belongs to (0: it is being changed). Each sixteenth time another key comes it gets the row, and the
+value goes back to the hash. `clear` and `zero` begin a new round by counting up one number, and all rows of all CPUs
+are void at once. Of such maps, rows keep their keys for the round: what goes back to the hash could come too late.
 
 All this is for maps whose updates never interrupt each other on a CPU (`Emitter.exclusive`): the programs of a CPU have
-its table for themselves. User space reads at any time, and sees by the round and the misses, read before and after,
-whether it can believe a row (`runtime/cached.py`). Hence the order of the stores.
+its table for themselves. User space reads at any time, and sees by that word, read before and after, whether it can
+believe a row (`runtime/cached.py`). Hence the order of the stores.
+
+What costs is memory that is not in the CPU's cache: system calls leave little there. So the tables of all CPUs are one
+array that programs reach without a call, and a row of a number and a string is one line of the cache. Keys that may be
+long, strings and stacks, are in `wide_keys.py`.
 """
 
 from __future__ import annotations
@@ -27,27 +31,36 @@ from pytrace.codegen.features import Offers
 from pytrace.codegen.image import MapImage, ScriptMap
 from pytrace.codegen.layout import align_up, pieces
 from pytrace.codegen.maps import Located, Maps
-from pytrace.codegen.storage import by_cpu
+from pytrace.codegen.storage import SHORT, SHORT_STACK, by_cpu, short_size
 from pytrace.codegen.visit import nodes
 from pytrace.frozen import frozen, replace
 from pytrace.kernel.abi import MapFlags
 from pytrace.semantics import program as core
-from pytrace.semantics.types import Aggregate, size_of
+from pytrace.semantics.types import Aggregate, Stack, Str, size_of
 
-__all__ = ["Cached", "cached_maps", "with_table"]
+__all__ = [
+    "MIX", "TEXT", "Cached", "Candidate", "Row", "cached_maps", "row_key", "row_of", "with_table",
+]  # fmt: skip
 
+TEXT = 48
+"""Bytes of a string in a row, zeros behind it. With a number it fills a line of the cache; and programs keep it on
+their stack, which is in the cache, as long as that has less than 64 bytes: larger ones are elsewhere (Linux 6.13)."""
 _KEY, _VALUE = 32, 600
 """Bytes of a key and of a value that are worth it, at most: `hist()` is."""
+_LARGEST = 4096
+"""Bytes that a string may have at most: each CPU has as many at hand to make keys of the hash."""
 _TABLE, _ROWS = 20 << 10, 128
 """Bytes of a table, and its rows, at most. They are to stay in the CPU's cache."""
-_MIX = 0x9E3779B97F4A7C15
+MIX = 0x9E3779B97F4A7C15
 _PATIENCE = 16
 """Every so many misses the row changes hands. A power of two."""
 
 
-def cached_maps(program: core.Program, updaters: Mapping[int, bool], features: Offers) -> dict[int, bool]:
+def cached_maps(
+    program: core.Program, updaters: Mapping[int, bool], split: frozenset[int], features: Offers
+) -> dict[int, bool]:
     """The maps with such tables, by their indices, each with whether it is ever cleared: aggregations that programs
-    only update, and always exclusively, as `updaters` tells."""
+    only update, and always exclusively, as `updaters` tells. `split` are those that are stored as two."""
     if program.shared:
         return {}
     unfit, cleared = set(), set()
@@ -69,11 +82,17 @@ def cached_maps(program: core.Program, updaters: Mapping[int, bool], features: O
         and map_.index not in unfit
         and not map_.kind
         and map_.key is not None
-        and 0 < size_of(map_.key) <= _KEY
+        and (0 < size_of(map_.key) <= _KEY or (map_.index in split and _is_wide(map_)))
         and isinstance(map_.value, Aggregate)
         and AGGREGATIONS[map_.value.name].value_size(map_.value) <= _VALUE
         and not by_cpu(map_, features.cpus)
+        and features.cpus_in_a_row
     }
+
+
+def _is_wide(map_: core.Map) -> bool:
+    """Whether the keys are of those in `wide_keys.py`."""
+    return isinstance(map_.key, Stack) or (isinstance(map_.key, Str) and size_of(map_.key) <= _LARGEST)
 
 
 def cached_symbol(map_: core.Map) -> str:
@@ -86,109 +105,158 @@ def round_symbol(map_: core.Map) -> str:
 
 @frozen
 class Row:
-    """Where things are in a row, and its size, in bytes; and how many rows a table has, a power of two."""
+    """Where things are in a row, and its size, in bytes; how many rows a table has, a power of two; and the bytes of a
+    table, with what it has behind them to make keys of the hash."""
 
     key: int
-    misses: int
-    round: int
+    meta: int
     size: int
     count: int
+    table: int
+
+    @property
+    def area(self) -> int:
+        """Where the memory for making keys is."""
+        return self.count * self.size
+
+
+def row_key(map_: core.Map) -> int:
+    """Bytes of the keys in rows."""
+    assert map_.key is not None
+    if not short_size(map_.key):
+        return align_up(size_of(map_.key))
+    return SHORT_STACK if isinstance(map_.key, Stack) else TEXT
 
 
 def row_of(map_: core.Map) -> Row:
     assert isinstance(map_.value, Aggregate) and map_.key is not None
     key = AGGREGATIONS[map_.value.name].value_size(map_.value)
-    misses = key + align_up(size_of(map_.key))
-    size = misses + 16
-    return Row(key, misses, misses + 8, size, min(_ROWS, 1 << (_TABLE // size).bit_length() - 1))
+    meta = key + row_key(map_)
+    size = meta + 8
+    count = min(_ROWS, 1 << (_TABLE // size).bit_length() - 1)
+    area = align_up(size_of(map_.key)) + SHORT + 8 if row_key(map_) == TEXT else 0
+    return Row(key, meta, size, count, align_up(count * size + area, 64))
 
 
 @frozen
 class Candidate:
-    """The row that a key may have: where it is, and what its round and the round of the map were."""
+    """The row that a key may have; with `nullable` it is null for keys that have none. `hit` is the row where it was
+    found. `now` is the round of the map (i32)."""
 
     row: Value
-    round: Value
+    hit: Value
     now: Value
+    nullable: bool = False
 
 
-def with_table(script: ScriptMap, map_: core.Map, cleared: bool) -> tuple[ScriptMap, tuple[MapImage, ...]]:
+def with_table(script: ScriptMap, map_: core.Map, cleared: bool, cpus: int) -> tuple[ScriptMap, tuple[MapImage, ...]]:
     """A map of the script with its table, and the BPF maps for that."""
     row = row_of(map_)
-    table = MapImage(cached_symbol(map_), "percpu_array", 4, row.count * row.size, 1)
+    table = MapImage(cached_symbol(map_), "array", 4, row.table * cpus, 1, MapFlags.MMAPABLE)
+    script = replace(script, cached=table.symbol, table=(row.table, row.count, row_key(map_)))
     if not cleared:
-        return replace(script, cached=table.symbol), (table,)
+        return script, (table,)
     first = (1).to_bytes(8, "little")
     round_ = MapImage(round_symbol(map_), "array", 4, 8, 1, MapFlags.MMAPABLE, initial=first)
-    return replace(script, cached=table.symbol, round=round_.symbol), (table, round_)
+    return replace(script, round=round_.symbol), (table, round_)
 
 
 class Cached(Maps):
-    def find_row(self, map_: core.Map, at: Located, found: str, never: str) -> Candidate:
-        """Goes to the block `found` if the row that the key at `at` may have is the key's, and else on. `never` is the
-        block for a table that is not there."""
-        b, layout = self.b, row_of(map_)
-        words = self._words(map_, at.key)
-        mixed = reduce(lambda sum_, word: b.add(b.mul(sum_, _MIX), word), words)
-        index = b.lshr(b.mul(mixed, _MIX), 64 - layout.count.bit_length() + 1)
-        cell = self.scratch(4)
-        b.store(self.const(0, "i32"), cell)
-        table = self.pointer_helper("map_lookup_elem", self.module.map(cached_symbol(map_)), cell)
-        have, miss = b.block("table"), b.block("miss")
-        b.cond_br(b.is_null(table), never, have)
+    def find_key(self, map_: core.Map, key: core.Expr | None, found: str, never: str) -> tuple[Located, Candidate]:
+        """Goes to the block `found` if the row that the key may have is the key's, and else on. `never` is the block
+        for a CPU that has no table, which does not happen."""
+        assert map_.key is not None
+        at = self.located(map_, key)
+        table, now = self.find_table(map_, never), self.round_of(map_)
+        return at, self.find_row(map_, table, now, self.words(at.key, size_of(map_.key)), found)
+
+    def round_of(self, map_: core.Map) -> Value:
+        """The number of the round (i32)."""
+        if not self.module.cached[map_.index]:
+            return self.const(1, "i32")
+        return self.b.load("i32", self.module.data(round_symbol(map_)), volatile=True)
+
+    def find_table(self, map_: core.Map, never: str) -> Value:
+        """The table of this CPU."""
+        b, size, have = self.b, row_of(map_).table, self.b.block("table")
+        cpu = b.barrier(self.helper("get_smp_processor_id"))
+        b.cond_br(b.ult(cpu, self.features.cpus), have, never)
         b.place(have)
-        row, now = b.gep(table, b.mul(index, layout.size)), self._now(map_)
-        round_ = b.load("i64", row, layout.round, volatile=True)
-        differ = b.xor(round_, now)
+        return b.gep(self.module.data(cached_symbol(map_)), b.mul(cpu, size))
+
+    def row_at(self, map_: core.Map, table: Value, mixed: Value) -> Value:
+        """The row for a key whose bits were mixed."""
+        b, layout = self.b, row_of(map_)
+        index = b.lshr(b.mul(mixed, MIX), 64 - layout.count.bit_length() + 1)
+        return b.gep(table, b.mul(index, layout.size))
+
+    def find_row(self, map_: core.Map, table: Value, now: Value, words: list[Value], found: str) -> Candidate:
+        """`find_key` for a key of these words."""
+        b, layout = self.b, row_of(map_)
+        # A polynomial, whose products do not wait for each other.
+        powers = [pow(MIX, len(words) - 1 - n, 1 << 64) for n in range(len(words))]
+        row = self.row_at(map_, table, reduce(b.add, map(b.mul, words, powers)))
+        round_ = b.load("i32", row, layout.meta + 4, volatile=True)
+        differ = b.zext(b.xor(round_, now))
         for offset, word in enumerate(words):
             differ = b.or_(differ, b.xor(word, b.load("i64", row, layout.key + 8 * offset)))
+        miss = b.block("miss")
         b.cond_br(b.eq(differ, 0), found, miss)
         b.place(miss)
-        return Candidate(row, round_, now)
+        return Candidate(row, row, now)
 
-    def take_row(self, map_: core.Map, candidate: Candidate, at: Located, element: Value) -> None:
-        """Gives the row to the key, whose element was updated, unless another key has it and keeps it."""
+    def take_row(self, map_: core.Map, candidate: Candidate, key: Value, element: Value) -> None:
+        """Gives the row to the key in memory, whose element was updated, unless another key has it and keeps it."""
         b, layout, row = self.b, row_of(map_), candidate.row
         take, done = b.block("take"), b.block("taken")
-        owned = b.eq(candidate.round, candidate.now)
+        if candidate.nullable:
+            fits = b.block("fits")
+            b.cond_br(b.is_null(row), done, fits)
+            b.place(fits)
+        round_ = b.load("i32", row, layout.meta + 4, volatile=True)
+        owned, misses = b.eq(round_, candidate.now), self.const(0)
         if self.module.cached[map_.index]:
             b.cond_br(owned, done, take)
+            b.place(take)
         else:
-            miss, give, back = b.block("missed"), b.block("give"), b.block("back")
+            miss, give, back, stay = b.block("missed"), b.block("give"), b.block("back"), b.block("stay")
+            before = b.current
             b.cond_br(owned, miss, take)
             b.place(miss)
-            misses = b.add(b.load("i64", row, layout.misses, volatile=True), 1)
-            stay = b.block("stay")
-            b.cond_br(b.eq(b.and_(misses, _PATIENCE - 1), 0), give, stay)
+            more = b.add(b.load("i32", row, layout.meta, volatile=True), self.const(1, "i32"))
+            b.cond_br(b.eq(b.and_(more, _PATIENCE - 1), 0), give, stay)
             b.place(stay)
-            b.store(misses, row, layout.misses, volatile=True)
+            b.store(more, row, layout.meta, volatile=True)
             b.br(done)
             b.place(give)
-            owner = self.pointer_helper("map_lookup_elem", self.map_pointer(map_), b.gep(row, layout.key))
+            owner = self.owner(map_, row, done)
             b.cond_br(b.is_null(owner), done, back)
             b.place(back)
             self.copy(owner, row, layout.key)
-            b.barrier(b.exchange(row, 0, layout.round))
-            b.store(misses, row, layout.misses, volatile=True)
-            b.br(take)
-        b.place(take)
+            counted = b.zext(more)
+            b.barrier(b.exchange(row, counted, layout.meta))
+            end = b.current
+            b.place(take)
+            misses = b.phi((misses, before), (counted, end))
         self.copy(row, element, layout.key)
-        for offset, word in enumerate(self._words(map_, at.key)):
-            b.store(word, row, layout.key + 8 * offset, volatile=True)
-        b.barrier(b.exchange(row, candidate.now, layout.round))
+        self.copy_key(map_, row, key)
+        b.barrier(b.exchange(row, b.or_(b.shl(b.zext(candidate.now), 32), misses), layout.meta))
         b.place(done)
 
-    def _words(self, map_: core.Map, key: Value) -> list[Value]:
-        """The bits of a key in memory as words, the last one filled up with zeros."""
+    def owner(self, map_: core.Map, row: Value, never: str) -> Value:
+        """The element in the hash of the key that has a row."""
+        return self.pointer_helper("map_lookup_elem", self.map_pointer(map_), self.b.gep(row, row_of(map_).key))
+
+    def copy_key(self, map_: core.Map, row: Value, key: Value) -> None:
         assert map_.key is not None
-        words = [self.const(0) for _ in range(0, size_of(map_.key), 8)]
-        for offset, width in pieces(size_of(map_.key), key.align):
+        for offset, word in enumerate(self.words(key, min(size_of(map_.key), row_key(map_)))):
+            self.b.store(word, row, row_of(map_).key + 8 * offset, volatile=True)
+
+    def words(self, key: Value, size: int) -> list[Value]:
+        """The bits of a key in memory as words, the last one filled up with zeros."""
+        words = [self.const(0) for _ in range(0, size, 8)]
+        for offset, width in pieces(size, key.align):
             part = self.b.zext(self.b.load(f"i{8 * width}", key, offset))
             word = self.b.shl(part, 8 * (offset % 8)) if offset % 8 else part
             words[offset // 8] = self.b.or_(words[offset // 8], word) if offset % 8 else word
         return words
-
-    def _now(self, map_: core.Map) -> Value:
-        if not self.module.cached[map_.index]:
-            return self.const(1)
-        return self.b.load("i64", self.module.data(round_symbol(map_)), volatile=True)

@@ -94,7 +94,7 @@ class _Programs:
         self.module.split = split_maps(program)
         self.module.slotted = slotted_maps(program, features)
         self.updaters = exclusive_maps(program)
-        self.module.cached = cached_maps(program, self.updaters, features)
+        self.module.cached = cached_maps(program, self.updaters, self.module.split, features)
         self.levels = {probe.order: 0 for probe in program.probes}
         self.made: dict[int, Made] = {}
         self.linked: dict[int, Linked] = {}
@@ -177,7 +177,7 @@ def generate(
         if map_.index in module.slotted:
             script, images = replace(script, slots=slots_symbol(map_)), (*images, slots_image(map_))
         if map_.index in module.cached:
-            script, more = with_table(script, map_, module.cached[map_.index])
+            script, more = with_table(script, map_, module.cached[map_.index], features.cpus)
             images = (*images, *more)
         script_maps.append(script)
         for image in images:

@@ -17,6 +17,10 @@ class Offers(Protocol):
         """Possible CPUs: how many values an element of a per-CPU map has."""
 
     @property
+    def cpus_in_a_row(self) -> bool:
+        """Whether their numbers are those below `cpus`."""
+
+    @property
     def memory(self) -> int:
         """Available memory in bytes; bounds the automatic size of the ring buffer."""
 
@@ -65,6 +69,7 @@ class Features:
     """The answers as plain data; the defaults are those of a recent kernel."""
 
     cpus: int = 1
+    cpus_in_a_row: bool = True
     memory: int = 1 << 34
     page_size: int = 4096
     instruction_set: str = "v4"

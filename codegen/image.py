@@ -77,7 +77,8 @@ class ScriptMap:
     values are in parts, for each CPU apart. Each is an element of a hash; its key is that of the script, if there is
     one, and behind it (`part_at`) the numbers of the part and of the CPU (u32 each). `slots` is the array that holds
     elements instead of the hash, if there is one. `cached` is the array with a table for each CPU of what the CPU has
-    instead of the hash; `round` that of the number of the round that rows have, unless that is 1."""
+    instead of the hash: `table` are the bytes from one to the next, the number of rows, and the bytes of a row's key.
+    `round` is the array with the number of the round that rows have, unless that is 1."""
 
     name: str
     symbol: str
@@ -91,6 +92,7 @@ class ScriptMap:
     by_cpu: bool = False
     slots: str = ""
     cached: str = ""
+    table: tuple[int, ...] = ()
     round: str = ""
 
 

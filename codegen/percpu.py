@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from pytrace.aggregations import AGGREGATIONS
 from pytrace.aggregations.aggregation import Step
-from pytrace.codegen.cached import Cached
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.image import part_at
 from pytrace.codegen.maps import NOEXIST, Located
 from pytrace.codegen.storage import by_cpu
+from pytrace.codegen.wide_keys import WideKeys
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Aggregate
 
@@ -64,7 +64,7 @@ class CopiesOf:
         e.count_to(e.features.cpus, e.features.cpus, look)
 
 
-class PerCpu(Cached):
+class PerCpu(WideKeys):
     def update(self, stmt: core.Update) -> None:
         """Adds to this CPU's copy; the first use of a key makes its element."""
         map_, type_ = stmt.map, stmt.map.value
@@ -72,12 +72,14 @@ class PerCpu(Cached):
         aggregation = AGGREGATIONS[type_.name]
         part, args = aggregation.prepare(self, type_, [self.eval64(arg) for arg in stmt.args])
         b, apart = self.b, by_cpu(map_, self.features.cpus)
-        at = self.located_part(map_, stmt.key, part or self.const(0)) if apart else self.located(map_, stmt.key)
-        done, update = b.block("done"), b.block("update")
+        done, update, hit = b.block("done"), b.block("update"), b.block("hit")
         cached = map_.index in self.module.cached
         if cached:
-            hit = b.block("hit")
-            candidate = self.find_row(map_, at, hit, done)
+            at, candidate = self.find_key(map_, stmt.key, hit, done)
+        elif apart:
+            at = self.located_part(map_, stmt.key, part or self.const(0))
+        else:
+            at = self.located(map_, stmt.key)
         found = self.find(at)
         if map_.key is not None or apart:
             lookup, make, present = b.current, b.block("make"), b.block("present")
@@ -103,10 +105,10 @@ class PerCpu(Cached):
         found = Value(found.text, "ptr", ANYWHERE)
         aggregation.update(self, type_, found, args)
         if cached:
-            self.take_row(map_, candidate, at, found)
+            self.take_row(map_, candidate, at.key, found)
             b.br(done)
             b.place(hit)
-            aggregation.update(self, type_, candidate.row, args)
+            aggregation.update(self, type_, candidate.hit, args)
         b.place(done)
 
     def copies(self, map_: core.Map, at: Located) -> CopiesOf:

@@ -36,8 +36,8 @@ from pytrace.semantics import program as core
 from pytrace.semantics.types import Aggregate, Stack, Str, Type, size_of
 
 __all__ = [
-    "SHORT", "SHORT_STACK", "bursting_maps", "by_cpu", "is_cell", "key_size", "map_images", "parts_of", "short_symbol",
-    "split_maps", "value_size",
+    "SHORT", "SHORT_STACK", "bursting_maps", "by_cpu", "is_cell", "key_size", "map_images", "parts_of", "short_size",
+    "short_symbol", "split_maps", "value_size",
 ]  # fmt: skip
 
 SHORT = 64

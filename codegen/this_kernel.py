@@ -24,6 +24,12 @@ class ThisKernel:
         return possible_cpus()
 
     @cached_property
+    def cpus_in_a_row(self) -> bool:
+        from pytrace.kernel.maps import cpus_in_a_row
+
+        return cpus_in_a_row()
+
+    @cached_property
     def memory(self) -> int:
         with open("/proc/meminfo", encoding="ascii") as file:
             for line in file:

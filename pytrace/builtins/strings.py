@@ -105,10 +105,11 @@ def _fill_str(e: Emitter, call: core.Call, at: Value) -> None:
 
     def full() -> None:
         """The byte in the place of the NUL tells whether the string goes on, and is kept where there is room."""
-        last = b.gep(at, size - 1) if size < NEVER_FULL else e.scratch(1)
-        b.store(b.const(0, "i8"), last)
+        last = b.gep(at, size - 1)
         e.read(last, 1, b.add(address, size - 1), where, call.span)
         e.when(b.ne(b.load("i8", last), 0), lambda: e.lose("string", str(size), call.span))
+        if size >= NEVER_FULL:
+            b.store(b.const(0, "i8"), last)
 
     def long() -> None:
         """The string goes on, or ends just here: the rest follows, its first byte in the place of the NUL."""

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     import mmap
 
 __all__ = [
-    "map_batches", "map_clear", "map_create", "map_delete", "map_freeze", "map_items", "map_keys", "map_lookup",
-    "map_memory", "map_next_key", "map_update", "map_update_batch", "online_cpus", "possible_cpus", "stored_size",
+    "cpus_in_a_row", "map_batches", "map_clear", "map_create", "map_delete", "map_freeze", "map_items", "map_keys",
+    "map_lookup", "map_memory", "map_next_key", "map_update", "map_update_batch", "online_cpus", "possible_cpus",
+    "stored_size",
 ]
 
 _BATCH_BYTES = 1 << 20
@@ -42,6 +43,11 @@ def _cpu_list(path: str) -> list[int]:
 def possible_cpus() -> int:
     """How many values a per-CPU map holds for each key: CPUs that could be plugged in, not those that are."""
     return len(_cpu_list("/sys/devices/system/cpu/possible"))
+
+
+def cpus_in_a_row() -> bool:
+    """Whether the numbers of the possible CPUs are those below `possible_cpus()`."""
+    return max(_cpu_list("/sys/devices/system/cpu/possible"), default=0) < possible_cpus()
 
 
 def online_cpus() -> list[int]:

@@ -269,7 +269,8 @@ class MapStore:
     def _columns(self, store: _Store) -> list[Column]:
         """What all hashes hold, and what stands before them."""
         if store.tables is not None:
-            return [self._with_tables(store, store.tables)]
+            *long, hash_ = store.hashes
+            return [*(_column(store, *each) for each in long), self._with_tables(store, store.tables, *hash_)]
         columns = [_column(store, *hash_) for hash_ in store.hashes]
         if store.slots is not None:
             # A key that moved meanwhile may have been seen in both.
@@ -278,10 +279,10 @@ class MapStore:
             _put(columns[0], _places(columns[0], elements), elements, store.stored)
         return columns
 
-    def _with_tables(self, store: _Store, tables: Tables) -> Column:
-        """What the hash holds, with what CPUs have in their tables instead. Keys that have lost their rows meanwhile
+    def _with_tables(self, store: _Store, tables: Tables, fd: int, key_size: int) -> Column:
+        """What a hash holds, with what CPUs have in their tables instead. Keys that have lost their rows meanwhile
         are looked up again: what they had in them is then in the hash."""
-        before, column, after = tables.snapshot(), _column(store, store.fd, store.image.key_size), tables.snapshot()
+        before, column, after = tables.snapshot(), _column(store, fd, key_size), tables.snapshot()
         keys, stored = before.seen.keys() | after.seen.keys(), store.stored
         places = _places(column, keys)
         changed: dict[bytes, bytes] = {}
@@ -290,7 +291,7 @@ class MapStore:
             had = before.seen.get(key, set()) | after.seen.get(key, set())
             place = places.get(key)
             if place is None or not had <= rows.keys():
-                data = bpf.map_lookup(store.fd, key, stored)
+                data = bpf.map_lookup(fd, key, stored)
                 if data is None and not rows:
                     continue
                 value = bytearray(data or bytes(stored))  # without an element: it is being cleared
@@ -361,6 +362,8 @@ class MapStore:
                 store.tables.drop()
             for fd, key_size in store.hashes:
                 bpf.map_clear(fd, key_size, store.stored)
+            if store.tables is not None:
+                store.tables.drop()
 
     def zero(self, name: str) -> None:
         """Sets all values to zero, on all CPUs, and keeps the keys."""
@@ -375,6 +378,8 @@ class MapStore:
                         bpf.map_update(fd, key, zeros, _EXIST)
                     except bpf.BpfError:
                         continue  # deleted meanwhile
+            if store.tables is not None:
+                store.tables.drop()
             return
         data = bpf.map_lookup(store.fd, _FIRST, store.stored) or bytes(store.stored)
         if not store.marked:

@@ -127,6 +127,133 @@ def test_histograms(pytrace: Callable[..., Done], load: Path, keys: int):
         assert sorted(found) == sorted(expected)
 
 
+OPEN = "tracepoint:syscalls:sys_enter_openat /pid == cpid && args.flags == 0/"
+NAMES = 50_000
+
+
+def lengths(pytrace: Callable[..., Done], load: Path, body: str, most: int, more: str = "", config: str = "") -> Done:
+    """A run over two threads that open names of 0 … `most` - 1 letters, `NAMES` times each thread."""
+    program = f"{config} {OPEN} {{ {body} }} {more}"
+    return pytrace("-q", "--no-warnings", "-e", program, "-c", f"{load} lengths {NAMES} 2 {most}")
+
+
+def of_length(length: int, most: int) -> str:
+    return str(2 * len(range(length, NAMES, most)))
+
+
+@pytest.mark.parametrize("most", [1, 30, 70, 400])
+def test_every_name_is_counted_once(pytrace: Callable[..., Done], load: Path, most: int):
+    """Short ones have rows, longer ones are in one of two hashes; names from elsewhere are the same keys."""
+    key = "str(args.filename)"
+    body = f"@m[{key}] = count(); $s = {key}; @t[$s] = sum(1); @t[{key}] = sum(2); @a[{key}] = avg(strlen($s));"
+    done = lengths(pytrace, load, body, most)
+    expected = {"n" * length: of_length(length, most) for length in range(most)}
+    assert entries(done.stdout) == expected
+    assert entries(done.stdout, "t") == {name: str(3 * int(count)) for name, count in expected.items()}
+    assert entries(done.stdout, "a") == {name: str(len(name)) for name in expected}
+
+
+def test_names_of_any_size(pytrace: Callable[..., Done], load: Path):
+    """Whatever the longest string may be, what is cut is cut where it always was."""
+    for size in (40, 63, 64, 65, 128, 129, 200):
+        config = f"config = {{ max_strlen = {size} }}"
+        done = lengths(pytrace, load, "@m[str(args.filename)] = count();", 300, config=config)
+        plain = lengths(pytrace, load, "@m[str(args.filename)]++;", 300, config=config)
+        assert entries(done.stdout) == entries(plain.stdout)
+        assert sum(map(int, entries(done.stdout).values())) == 2 * NAMES
+
+
+def test_names_by_other_ways(pytrace: Callable[..., Done], load: Path):
+    """Constants and shorter strings are found where the names that are read are."""
+    body = (
+        '$s = str(args.filename); @m[$s] = count(); if (strlen($s) == 3) { @m["nnn"] = count(); '
+        "@m[str(args.filename, 30)] = count(); @m[str($s)] = count(); } if ($s == \"\") { @m[\"\"] = count(); }"
+    )
+    done = lengths(pytrace, load, body, 50)
+    times = {0: 2, 3: 4}
+    assert entries(done.stdout) == {
+        "n" * length: str(times.get(length, 1) * int(of_length(length, 50))) for length in range(50)
+    }
+
+
+def test_a_name_is_evaluated_once(pytrace: Callable[..., Done], load: Path):
+    body = "$x = (uint64)args.filename; @m[str($x++)] = count(); @n = sum($x - (uint64)args.filename);"
+    done = lengths(pytrace, load, body, 99)
+    assert entries(done.stdout) == {"n" * length: of_length(length, 99) for length in range(99)}
+    assert f"@n: {2 * NAMES}" in done.stdout
+
+
+def test_names_that_cannot_be_read(pytrace: Callable[..., Done], load: Path):
+    done = lengths(pytrace, load, "@m[str((uint64)8)] = count(); @u[str(args.filename)] = count();", 2)
+    assert entries(done.stdout) == {"": str(2 * NAMES)}
+
+
+@pytest.mark.parametrize("most", [40, 300])
+def test_names_shown_meanwhile_never_shrink(pytrace: Callable[..., Done], load: Path, most: int):
+    body, more = "@m[str(args.filename)] = count(); @all = count();", 'interval:ms:5 { print("next"); print(@m); }'
+    done = lengths(pytrace, load, body, most, more)
+    last: dict[str, int] = {}
+    *parts, final = done.stdout.split("next\n")
+    assert len(parts) > 2
+    for part in parts:
+        now = {key: int(value) for key, value in entries(part).items()}
+        assert all(now.get(key, 0) >= value for key, value in last.items())
+        last = now
+    shown = dict(re.findall(r"^@m\[(.*)\]: (.*)$", final, re.MULTILINE))  # the last one is that of the end
+    assert shown == {"n" * length: of_length(length, most) for length in range(most)}
+    assert f"@all: {2 * NAMES}" in done.stdout
+
+
+def test_names_are_cleared_and_zeroed(pytrace: Callable[..., Done], load: Path):
+    key = "str(args.filename)"
+    body = f"@m[{key}] = count(); @z[{key}] = count(); @all = count();"
+    more = "interval:ms:7 { clear(@m); zero(@z); } end { clear(@m); zero(@z); }"
+    done = lengths(pytrace, load, body, 90, more)
+    assert "@m" not in done.stdout
+    assert entries(done.stdout, "z") == {"n" * length: "0" for length in range(90)}
+    done = lengths(pytrace, load, f"@m[{key}] = count();", 90, "interval:ms:5 { print(@m); clear(@m); }")
+    sums = Counter[str]()
+    for name, value in re.findall(r"^@m\[(.*)\]: (.*)$", done.stdout, re.MULTILINE):
+        sums[name] += int(value)
+    assert len(sums) == 90
+    assert all(0 < value <= int(of_length(len(name), 90)) for name, value in sums.items())
+
+
+def test_a_map_of_names_is_full(pytrace: Callable[..., Done], load: Path):
+    """Each of both hashes has room for as many keys as the map may have."""
+    config = "config = { max_map_keys = 20 }"
+    done = lengths(pytrace, load, "@m[str(args.filename)] = count();", 60, config=config)
+    found = entries(done.stdout)
+    assert len(found) == 20
+    assert all(value == of_length(len(name), 60) for name, value in found.items())
+
+
+def test_histograms_of_names(pytrace: Callable[..., Done], load: Path):
+    done = lengths(pytrace, load, "@h[str(args.filename)] = hist(5);", 60)
+    found = re.findall(r"^@h\[(n*)\]:\n(\S+ \S+) +(\d+)", done.stdout, re.MULTILINE)
+    assert sorted(found) == sorted(("n" * length, "[4, 8)", of_length(length, 60)) for length in range(60))
+
+
+def test_stacks_of_many_depths(pytrace: Callable[..., Done], build: Callable[..., Path]):
+    """Those of up to 30 frames have rows, which change hands."""
+    rounds = 60
+    deep = build("depths", "-O0", "-fno-omit-frame-pointer")
+    probe = "tracepoint:syscalls:sys_enter_getppid /pid == cpid/"
+    body = "@a[ustack] = count(); @s[ustack(raw)] = sum(2); @k[kstack] = count(); @n = count();"
+    done = pytrace("-q", "--no-warnings", "-e", f"{probe} {{ {body} }}", "-c", f"{deep} {rounds}")
+    for name, factor in (("a", rounds), ("s", 2 * rounds)):
+        counts = sorted(map(int, re.findall(r"^\]: (\d+)$", part_of(done.stdout, name), re.MULTILINE)))
+        assert counts == [factor * depth for depth in range(1, 61)]
+    events = rounds * sum(range(1, 61))
+    assert f"@n: {events}" in done.stdout
+    assert sum(map(int, re.findall(r"^\]: (\d+)$", part_of(done.stdout, "k"), re.MULTILINE))) == events
+
+
+def part_of(text: str, name: str) -> str:
+    """The entries of one map, whose keys take several lines."""
+    return "".join(re.findall(rf"^@{name}\[\n(?:(?!@).*\n)*", text, re.MULTILINE))
+
+
 @pytest.mark.parametrize(
     ("script", "cached"),
     [
@@ -137,7 +264,10 @@ def test_histograms(pytrace: Callable[..., Done], load: Path, keys: int):
         ("begin { @m[tid] = count(); }", False),
         (f"{PROBE} {{ @m[tid] = hist(1); }}", True),
         (f"{PROBE} {{ @m[tid] = hist(1, 5); }}", False),  # too large
-        (f"{PROBE} {{ @m[str(args.args[0])] = count(); }}", False),
+        (f"{PROBE} {{ @m[str(args.args[0])] = count(); }}", True),
+        (f"config = {{ max_strlen = 8000 }} {PROBE} {{ @m[str(args.args[0])] = count(); }}", False),
+        (f"{PROBE} {{ @m[kstack] = count(); @n[ustack(raw)] = avg(pid); }}", True),
+        (f"{PROBE} {{ @m[ustack(build_id)] = count(); }}", False),  # one hash
         (f"{PROBE} {{ @m[tid] = count(); }} end {{ print(@m[1]); }}", False),
         (f"{PROBE} {{ @m[tid] = count(); delete(@m, tid); }}", False),
         (f"{PROBE} {{ @m[tid] = count(); if (@m[tid] > 3) {{ print(1); }} }}", False),

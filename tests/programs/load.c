@@ -8,6 +8,7 @@
  *   open      COUNT times open and close /dev/null
  *   fail      COUNT opens of a file that does not exist
  *   names     COUNT opens of files that do not exist, with MARK different names (0: all of them different)
+ *   lengths   COUNT opens of files that do not exist, with names of 0 … MARK - 1 times the letter n
  *   touch     COUNT fresh pages written once
  *   call      COUNT calls of the function load_call(n, 10)
  *
@@ -53,7 +54,7 @@ static void *work(void *argument)
 {
 	long thread = (long)argument, i, sum = 0;
 	char buffer[512] = {0};
-	char name[64];
+	char name[64], letters[4096];
 	int fd = -1;
 	struct timespec start;
 	cpu_set_t set;
@@ -62,6 +63,7 @@ static void *work(void *argument)
 	CPU_SET(thread % sysconf(_SC_NPROCESSORS_ONLN), &set);
 	sched_setaffinity(0, sizeof(set), &set);
 
+	memset(letters, 'n', sizeof(letters));
 	if (!strcmp(mode, "read"))
 		fd = open("/dev/zero", O_RDONLY);
 	else if (!strcmp(mode, "write"))
@@ -88,6 +90,10 @@ static void *work(void *argument)
 		else if (!strcmp(mode, "names")) {
 			snprintf(name, sizeof(name), "/nonexistent/file-%ld", mark ? i % mark : i);
 			sum += openat(AT_FDCWD, name, O_RDONLY);
+		} else if (!strcmp(mode, "lengths")) {
+			letters[i % mark] = 0;
+			sum += openat(AT_FDCWD, letters, O_RDONLY);
+			letters[i % mark] = 'n';
 		} else if (!strcmp(mode, "touch"))
 			pages[i * 4096] = 1;
 		else if (!strcmp(mode, "call"))
