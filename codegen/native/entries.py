@@ -1,15 +1,23 @@
 """The function that sorts the entries of a large map and writes their lines; its contract with `runtime/entries.py`.
 
-It is called with the address of an `ENTRIES`: words of 64 bits, the first of which says what to do:
+It is called with the address of an `ENTRIES`: words of 64 bits, the first of which says what to do. Keys stand packed
+at `first`, their values, each with `copies` copies of `stride` words, at `first_values`; those of the entries from
+`split` on at `second` and `second_values`.
 
-- `FOLD`: adds up the copies of each value, `count` values of `copies` words at `source`, into words at `target`;
-- `KEYS`: makes a pair of each of `count` keys at `source`, from the pair `at` on: the key as a number that orders it,
-  and the entry's number, which is that of the pair. Keys that are no integers are all equal;
-- `VALUES`: puts the value's number in the place of the key's in each of `count` pairs, from the words at `source`;
-- `SORT`: orders `count` pairs, those with equal numbers as they are, with room for as many at `spare` and for `COUNTS`
-  bytes at `source`. Gives 1 if the result is in `spare`, else 0;
+- `FIND`: where, among `count` keys at `first`, those `at` ones are that stand packed at `wanted`: puts the numbers that
+  it finds into words at `pairs`. `spare` is for `mask` + 1 words of 32 bits, all zero; more than `at`, a power of two;
+- `MERGE`: adds the words of `count` values at `first_values` to those at `second_values` that have the numbers which
+  stand at `pairs`;
+- `KEYS`: makes a pair of each of `count` entries;
+- `SORT_KEYS`: orders the pairs by keys. `spare` has room for as many, `counts` for `COUNTS` bytes. Gives 1 if the
+  result is in `spare`, else 0. Keys that are no integers are all equal;
+- `VALUES`: looks for the values of pairs that do not have them yet;
+- `SORT_VALUES`: orders the pairs by values, those with equal ones as they are, like `SORT_KEYS`;
 - `WRITE`: writes the lines of the pairs from `at` up to `count` into the buffer, as far as they fit; `at` is then the
-  next. Keys stand packed at `first` and, of the entries from `split` on, at `second`; values are the words at `source`.
+  next. `rows` is for the words of a histogram.
+
+A pair of an integer and a number is these two, and nothing else is looked at once there are pairs; any other is what
+it is to be ordered by and the number of the entry. Both as what, taken for unsigned, has the order that is wanted.
 """
 
 from __future__ import annotations
@@ -18,9 +26,11 @@ from collections.abc import Sequence
 
 from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import Value
+from pytrace.codegen.native.charts import CHART, Chart, chart_of
 from pytrace.codegen.native.drain import ATTRIBUTES
 from pytrace.codegen.native.formats import Fields, Format, Literals, Piece, has_text, most_bytes
 from pytrace.codegen.native.library import LIBRARY, SLACK
+from pytrace.codegen.native.sorting import COUNTS, SORTING
 from pytrace.frozen import frozen
 from pytrace.semantics.types import (
     Aggregate,
@@ -34,118 +44,23 @@ from pytrace.semantics.types import (
 )
 
 __all__ = [
-    "COUNTS",
-    "ENTRIES",
-    "FOLD",
-    "KEYS",
-    "SORT",
-    "VALUES",
-    "WRITE",
-    "EntriesSource",
-    "entries_source",
-    "number_of",
-]
+    "COUNTS", "ENTRIES", "FIND", "FOUND_SIZE", "KEYS", "MERGE", "SORT_KEYS", "SORT_VALUES", "VALUES", "WRITE",
+    "EntriesSource", "entries_source", "number_of",
+]  # fmt: skip
 
 ENTRIES = (
-    "what", "count", "copies", "source", "target", "pairs", "spare", "at", "text", "room", "used", "tables", "first",
-    "second", "split",
+    "what", "count", "copies", "first", "first_values", "second", "second_values", "split", "pairs", "spare", "counts",
+    "at", "text", "room", "used", "tables", "wanted", "mask", "rows", "stride",
 )  # fmt: skip
-FOLD, KEYS, VALUES, SORT, WRITE = range(5)
-COUNTS = 8 * 256 * 8
+FIND, MERGE, KEYS, SORT_KEYS, VALUES, SORT_VALUES, WRITE = range(7)
+FOUND_SIZE = 64
+"""Bytes of keys that can be found, at most."""
 
-_MOST = 1 << 16
-"""Bytes of a line: maps with longer ones are for Python."""
-
-_SORT = """
-; Orders pairs of words by the first one, byte by byte from the lowest; gives where the result is.
-define internal ptr @sort(ptr %pairs, ptr %spare, ptr %counts, i64 %n) #0 {
-entry:
-  br label %zero
-zero:
-  %z = phi i64 [ 0, %entry ], [ %z1, %zero ]
-  %zp = getelementptr i64, ptr %counts, i64 %z
-  store i64 0, ptr %zp, align 8
-  %z1 = add i64 %z, 1
-  %zm = icmp ult i64 %z1, 2048
-  br i1 %zm, label %zero, label %count
-count:
-  %c = phi i64 [ 0, %zero ], [ %c1, %counted ]
-  %cp = getelementptr [2 x i64], ptr %pairs, i64 %c
-  %word = load i64, ptr %cp, align 8
-  br label %digit
-digit:
-  %d = phi i64 [ 0, %count ], [ %d1, %digit ]
-  %shift = shl i64 %d, 3
-  %shifted = lshr i64 %word, %shift
-  %byte = and i64 %shifted, 255
-  %row = shl i64 %d, 8
-  %cell = or i64 %row, %byte
-  %cellp = getelementptr i64, ptr %counts, i64 %cell
-  %old = load i64, ptr %cellp, align 8
-  %new = add i64 %old, 1
-  store i64 %new, ptr %cellp, align 8
-  %d1 = add i64 %d, 1
-  %dm = icmp ult i64 %d1, 8
-  br i1 %dm, label %digit, label %counted
-counted:
-  %c1 = add i64 %c, 1
-  %cm = icmp ult i64 %c1, %n
-  br i1 %cm, label %count, label %pass
-pass:
-  %p = phi i64 [ 0, %counted ], [ %p1, %passed ]
-  %from = phi ptr [ %pairs, %counted ], [ %from1, %passed ]
-  %to = phi ptr [ %spare, %counted ], [ %to1, %passed ]
-  %prow = shl i64 %p, 8
-  %base = getelementptr i64, ptr %counts, i64 %prow
-  %pshift = shl i64 %p, 3
-  %first = load i64, ptr %from, align 8
-  %fs = lshr i64 %first, %pshift
-  %fb = and i64 %fs, 255
-  %fp = getelementptr i64, ptr %base, i64 %fb
-  %same = load i64, ptr %fp, align 8
-  %all = icmp eq i64 %same, %n
-  br i1 %all, label %passed, label %sum
-sum:
-  %s = phi i64 [ 0, %pass ], [ %s1, %sum ]
-  %total = phi i64 [ 0, %pass ], [ %total1, %sum ]
-  %sp = getelementptr i64, ptr %base, i64 %s
-  %many = load i64, ptr %sp, align 8
-  store i64 %total, ptr %sp, align 8
-  %total1 = add i64 %total, %many
-  %s1 = add i64 %s, 1
-  %sm = icmp ult i64 %s1, 256
-  br i1 %sm, label %sum, label %move
-move:
-  %m = phi i64 [ 0, %sum ], [ %m1, %move ]
-  %mp = getelementptr [2 x i64], ptr %from, i64 %m
-  %mw = load i64, ptr %mp, align 8
-  %ip = getelementptr i64, ptr %mp, i64 1
-  %mi = load i64, ptr %ip, align 8
-  %ms = lshr i64 %mw, %pshift
-  %mb = and i64 %ms, 255
-  %bp = getelementptr i64, ptr %base, i64 %mb
-  %place = load i64, ptr %bp, align 8
-  %next = add i64 %place, 1
-  store i64 %next, ptr %bp, align 8
-  %tp = getelementptr [2 x i64], ptr %to, i64 %place
-  store i64 %mw, ptr %tp, align 8
-  %ti = getelementptr i64, ptr %tp, i64 1
-  store i64 %mi, ptr %ti, align 8
-  %m1 = add i64 %m, 1
-  %mm = icmp ult i64 %m1, %n
-  br i1 %mm, label %move, label %swap
-swap:
-  br label %passed
-passed:
-  %from1 = phi ptr [ %from, %pass ], [ %to, %swap ]
-  %to1 = phi ptr [ %to, %pass ], [ %from, %swap ]
-  %p1 = add i64 %p, 1
-  %pm = icmp ult i64 %p1, 8
-  br i1 %pm, label %pass, label %done
-done:
-  ret ptr %from1
-}
-"""
+_MOST, _MOST_CHART = 1 << 16, 1 << 19
+"""Bytes of a line, and of a histogram: maps with longer ones are for Python."""
+_SIGN = -1 << 63
+_SCATTER = 0x9E3779B97F4A7C15
+"""2^64 divided by the golden ratio: multiplied by it, keys in a row fall on different places."""
 
 
 @frozen
@@ -178,30 +93,47 @@ def _key_pieces(type_: Type) -> tuple[list[Piece], Fields] | None:
     return [("conv", "", 0, "", "s", 0)], ((0, type_),)
 
 
+def _chart(value: Type) -> Chart | None:
+    """How a value is drawn, if that is a histogram."""
+    if not isinstance(value, Aggregate) or value.name not in ("hist", "lhist"):
+        return None
+    from pytrace.aggregations import AGGREGATIONS, Histogram
+
+    histogram = AGGREGATIONS[value.name]
+    assert isinstance(histogram, Histogram)
+    return chart_of([histogram.bucket(value, n).label for n in range(histogram.bucket_count(value))])
+
+
 def entries_source(name: bytes, key: Type, sizes: Sequence[int], value: Type, trailer: bytes) -> EntriesSource | None:
     """The code for a map's lines; None if it is not for here. `sizes` are those of the keys in the hashes behind it."""
-    number, found = number_of(value), _key_pieces(key)
-    if number is None or found is None or size_of(number) not in (1, 2, 4, 8):
+    number, chart, found = number_of(value), _chart(value), _key_pieces(key)
+    if found is None or ((number is None or size_of(number) not in (1, 2, 4, 8)) and chart is None):
         return None
     pieces, fields = found
     most = len(name) + 64 + most_bytes(pieces, fields, len(trailer))
-    if most > _MOST:
+    if most > _MOST or (chart is not None and chart.most > _MOST_CHART):
         return None
-    function = _Entries(name, key, sizes, number, trailer)
+    most += chart.most if chart is not None else 0
+    function = _Entries(name, key, sizes, number, chart, trailer)
     function.write(pieces, fields, most)
-    text = f"{LIBRARY}\n{_SORT}\n{function.text()}\nattributes #0 = {ATTRIBUTES}\n"
+    library = LIBRARY + SORTING + (CHART if chart is not None else "")
+    text = f"{library}\n{function.text()}\nattributes #0 = {ATTRIBUTES}\n"
     return EntriesSource(text, bytes(function.literals.data) + bytes(SLACK), most + SLACK)
 
 
 class _Entries:
-    def __init__(self, name: bytes, key: Type, sizes: Sequence[int], number: Int, trailer: bytes) -> None:
+    def __init__(
+        self, name: bytes, key: Type, sizes: Sequence[int], number: Int | None, chart: Chart | None, trailer: bytes
+    ) -> None:
         self.b = b = Builder(("state",))
-        self.name, self.key, self.sizes, self.number = name, key, sizes, number
+        self.name, self.key, self.sizes, self.number, self.chart = name, key, sizes, number, chart
         self.state = Value("%state", "ptr", 8)
         self.tables = self._pointer("tables")
         self.literals = Literals(b, self.tables)
         self.format = Format(b, self.tables, self.literals, trailer)
         self.index = b.register("i64")
+        self.direct = isinstance(key, Int) and number is not None
+        """Whether pairs are key and value."""
 
     def _word(self, name: str) -> Value:
         return self.b.load("i64", self.state, 8 * ENTRIES.index(name))
@@ -211,12 +143,13 @@ class _Entries:
 
     def write(self, pieces: list[Piece], fields: Fields, most: int) -> None:
         b = self.b
-        labels = [b.block("task") for _ in range(5)]
+        tasks = (self._find, self._merge, self._keys, self._sort_keys, self._values, self._sort_values)
+        labels = [b.block("task") for _ in (*tasks, WRITE)]
         task = self._word("what")
         cases = " ".join(f"i64 {what}, label %{label}" for what, label in enumerate(labels))
         b.line(f"switch i64 {task.text}, label %{labels[0]} [ {cases} ]")
         b.closed = True
-        for label, emit in zip(labels, (self._fold, self._keys, self._values, self._sort), strict=False):
+        for label, emit in zip(labels, tasks, strict=False):
             b.place(label)
             emit()
         b.place(labels[WRITE])
@@ -241,76 +174,161 @@ class _Entries:
         self.b.br(again)
         self.b.place(behind)
 
-    def _fold(self) -> None:
+    # finding
+
+    def _find(self) -> None:
         b = self.b
-        source, target, copies, count = (
-            self._pointer("source"), self._pointer("target"), self._word("copies"), self._word("count"),
-        )  # fmt: skip
-        total, at = b.register("i64"), b.register("i64")
-        n, again, behind = self._each(0, count)
-        first = b.gep(source, b.mul(b.mul(n, copies), 8))
-        b.store(0, total)
-        b.store(0, at)
-        add, added = b.block("add"), b.block("added")
-        b.place(add)
-        copy = b.load("i64", at)
-        b.store(b.add(b.load("i64", total), b.load("i64", Value(b.gep(first, b.mul(copy, 8)).text, "ptr", 8))), total)
-        b.store(b.add(copy, 1), at)
-        b.cond_br(b.ult(b.add(copy, 1), copies), add, added)
-        b.place(added)
-        b.store(b.load("i64", total), Value(b.gep(target, b.mul(n, 8)).text, "ptr", 8))
+        if self.sizes[0] > FOUND_SIZE:
+            b.ret(1)
+            return
+        wanted, slots, mask = self._pointer("wanted"), self._pointer("spare"), self._word("mask")
+        keys, places, slot = self._pointer("first"), self._pointer("pairs"), b.register("i64")
+
+        def probe(key: list[Value]) -> tuple[Value, Value, str]:
+            """Opens a loop through the slots in which a key may be: the slot, what is in it, and the label to go on
+            with."""
+            look, step = b.block("look"), b.block("step")
+            spread = b.mul(key[0], _SCATTER)
+            for word in key[1:]:
+                spread = b.mul(b.xor(b.xor(spread, b.lshr(spread, 32)), word), _SCATTER)
+            b.store(b.and_(b.lshr(spread, 32), mask), slot)
+            b.br(look)
+            b.place(step)
+            b.store(b.and_(b.add(b.load("i64", slot), 1), mask), slot)
+            b.br(look)
+            b.place(look)
+            at = Value(b.gep(slots, b.mul(b.load("i64", slot), 4)).text, "ptr", 4)
+            return at, b.load("i32", at), step
+
+        n, again, behind = self._each(0, self._word("at"))
+        at, found, step = probe(self._key_words(wanted, n))
+        free = b.block("free")
+        b.cond_br(b.eq(found, 0), free, step)
+        b.place(free)
+        b.store(b.trunc(b.add(n, 1), "i32"), at)
+        self._end(again, behind)
+
+        n, again, behind = self._each(0, self._word("count"))
+        key = self._key_words(keys, n)
+        _, found, step = probe(key)
+        used, same = b.block("used"), b.block("same")
+        b.cond_br(b.eq(found, 0), again, used)
+        b.place(used)
+        number = b.sub(b.zext(found), 1)
+        difference = b.const(0)
+        for left, right in zip(key, self._key_words(wanted, number), strict=True):
+            difference = b.or_(difference, b.xor(left, right))
+        b.cond_br(b.eq(difference, 0), same, step)
+        b.place(same)
+        b.store(n, Value(b.gep(places, b.mul(number, 8)).text, "ptr", 8))
         self._end(again, behind)
         b.ret(0)
 
-    def _pair(self, pairs: Value, n: Value) -> Value:
-        return Value(self.b.gep(pairs, self.b.mul(n, 16)).text, "ptr", 8)
+    def _key_words(self, keys: Value, n: Value) -> list[Value]:
+        """A key in words, padded with zeros."""
+        b, size = self.b, self.sizes[0]
+        at = Value(b.gep(keys, b.mul(n, size)).text, "ptr", 1)
+        words = [b.load("i64", at, offset) for offset in range(0, size, 8)]
+        if rest := size % 8:
+            words[-1] = b.and_(words[-1], (1 << 8 * rest) - 1)
+        return words
+
+    def _merge(self) -> None:
+        b = self.b
+        numbers, source, target, stride = (
+            self._pointer("pairs"), self._pointer("first_values"), self._pointer("second_values"), self._word("stride"),
+        )  # fmt: skip
+        size = b.mul(stride, 8)
+        n, again, behind = self._each(0, self._word("count"))
+        number = b.load("i64", Value(b.gep(numbers, b.mul(n, 8)).text, "ptr", 8))
+        to, from_ = b.gep(target, b.mul(number, size)), b.gep(source, b.mul(n, size))
+        b.call("@add_words", (to, from_, stride), "void")
+        self._end(again, behind)
+        b.ret(0)
+
+    # sorting
+
+    def _pair(self, n: Value) -> Value:
+        return Value(self.b.gep(self._pointer("pairs"), self.b.mul(n, 16)).text, "ptr", 8)
+
+    def _key_at(self, n: Value) -> Value:
+        """The address of an entry's key."""
+        b = self.b
+        return self._one_of(n, ("first", "second"), (b.const(self.sizes[0]), b.const(self.sizes[-1])), 1)
+
+    def _value_at(self, n: Value) -> Value:
+        """The address of an entry's value, of the first copy."""
+        size = self.b.mul(self.b.mul(self._word("copies"), self._word("stride")), 8)
+        return self._one_of(n, ("first_values", "second_values"), (size, size), 8)
+
+    def _one_of(self, n: Value, columns: tuple[str, str], sizes: tuple[Value, Value], align: int) -> Value:
+        """The address of what an entry has in one of two columns."""
+        b, at = self.b, self.b.register("ptr")
+        b.store(b.gep(self._pointer(columns[0]), b.mul(n, sizes[0])), at)
+        if len(self.sizes) > 1:
+            other, chosen, split = b.block("other"), b.block("chosen"), self._word("split")
+            b.cond_br(b.ult(n, split), chosen, other)
+            b.place(other)
+            b.store(b.gep(self._pointer(columns[1]), b.mul(b.sub(n, split), sizes[1])), at)
+            b.place(chosen)
+        return Value(b.load("ptr", at).text, "ptr", align)
 
     def _keys(self) -> None:
         """Unsigned keys are ordered as if they were signed, as `output.contents` does."""
         b = self.b
-        source, pairs, count, at = (
-            self._pointer("source"), self._pointer("pairs"), self._word("count"), self._word("at"),
-        )  # fmt: skip
-        n, again, behind = self._each(0, count)
-        place = b.add(n, at)
-        pair = self._pair(pairs, place)
+        n, again, behind = self._each(0, self._word("count"))
+        pair = self._pair(n)
         if isinstance(self.key, Int):
-            size = size_of(self.key)
-            raw = b.load(f"i{8 * size}", Value(b.gep(source, b.mul(n, self.sizes[0])).text, "ptr", 1))
-            b.store(b.xor(b.resize(raw, "i64", True), -1 << 63), pair)
+            key = b.load(f"i{8 * size_of(self.key)}", self._key_at(n))
+            b.store(b.xor(b.resize(key, "i64", True), _SIGN), pair)
         else:
             b.store(0, pair)
-        b.store(place, pair, 8)
+        b.store(self._rank(n) if self.direct else n, pair, 8)
         self._end(again, behind)
         b.ret(0)
 
     def _values(self) -> None:
         b = self.b
-        source, pairs, count = self._pointer("source"), self._pointer("pairs"), self._word("count")
-        n, again, behind = self._each(0, count)
-        pair = self._pair(pairs, n)
-        value = self._value(source, b.load("i64", pair, 8))
-        b.store(b.xor(value, -1 << 63) if self.number.signed else value, pair)
-        self._end(again, behind)
+        if not self.direct:
+            n, again, behind = self._each(0, self._word("count"))
+            pair = self._pair(n)
+            b.store(self._rank(b.load("i64", pair, 8)), pair)
+            self._end(again, behind)
         b.ret(0)
 
-    def _value(self, source: Value, entry: Value) -> Value:
-        """The value of an entry in 64 bits; it is stored in a word."""
-        b = self.b
-        place = Value(b.gep(source, b.mul(entry, 8)).text, "ptr", 8)
-        return b.resize(b.load(f"i{8 * size_of(self.number)}", place), "i64", self.number.signed)
+    def _rank(self, n: Value) -> Value:
+        """What an entry is ordered by: its number, or how much its histogram counted."""
+        b, at = self.b, self._value_at(n)
+        if self.chart is not None:
+            return b.call("@sum", (at, b.mul(self._word("copies"), self._word("stride")), b.const(1)))
+        assert self.number is not None
+        if (size := size_of(self.number)) < 8:
+            return self._signed(b.resize(b.load(f"i{8 * size}", at), "i64", self.number.signed))
+        return self._signed(b.call("@sum", (at, self._word("copies"), self._word("stride"))))
 
-    def _sort(self) -> None:
-        b = self.b
-        pairs = self._pointer("pairs")
-        sorted_ = b.call("@sort", (pairs, self._pointer("spare"), self._pointer("source"), self._word("count")), "ptr")
-        b.ret(b.select(b.eq(b.ptrtoint(sorted_), b.ptrtoint(pairs)), b.const(0), b.const(1)))
+    def _signed(self, value: Value) -> Value:
+        """From a number to what it is ordered by, and back."""
+        assert self.number is not None
+        return self.b.xor(value, _SIGN) if self.number.signed else value
+
+    def _sort_keys(self) -> None:
+        if isinstance(self.key, Int):
+            self._sort(0)
+        else:
+            self.b.ret(0)
+
+    def _sort_values(self) -> None:
+        self._sort(1 if self.direct else 0)
+
+    def _sort(self, by: int) -> None:
+        b, pairs = self.b, self._pointer("pairs")
+        args = (pairs, self._pointer("spare"), self._pointer("counts"), self._word("count"), b.const(by))
+        b.ret(b.select(b.eq(b.ptrtoint(b.call("@sort", args, "ptr")), b.ptrtoint(pairs)), b.const(0), b.const(1)))
+
+    # writing
 
     def _lines(self, pieces: list[Piece], fields: Fields, most: int) -> None:
-        b = self.b
-        pairs, source, split, text = (
-            self._pointer("pairs"), self._pointer("source"), self._word("split"), self._pointer("text"),
-        )  # fmt: skip
+        b, text = self.b, self._pointer("text")
         limit = b.gep(text, self._word("room"))
         to = b.register("ptr")
         b.store(text, to)
@@ -318,27 +336,37 @@ class _Entries:
         at, fitting = b.load("ptr", to), b.block("fitting")
         b.cond_br(b.ult(b.sub(b.ptrtoint(limit), b.ptrtoint(at)), most + SLACK), behind, fitting)
         b.place(fitting)
-        entry = b.load("i64", self._pair(pairs, n), 8)
-        key = b.register("ptr")
-        first = b.gep(self._pointer("first"), b.mul(entry, self.sizes[0]))
-        b.store(first, key)
-        if len(self.sizes) > 1:
-            other, chosen = b.block("other"), b.block("chosen")
-            b.cond_br(b.ult(entry, split), chosen, other)
-            b.place(other)
-            b.store(b.gep(self._pointer("second"), b.mul(b.sub(entry, split), self.sizes[1])), key)
-            b.place(chosen)
+        pair = self._pair(n)
         at = self.format.literal(self.name + b"[", at)
-        start, at = at, self.format.write(pieces, fields, Value(b.load("ptr", key).text, "ptr", 1), at)
-        if isinstance(self.key, Str):
-            at = self._bare(start, at)
-        at = self.format.literal(b"]: ", at)
-        at = self.format.number(self._value(source, entry), self.number.signed, at)
+        if self.direct:
+            assert isinstance(self.key, Int)
+            key = b.xor(b.load("i64", pair), _SIGN)
+            if not self.key.signed and self.key.size < 8:
+                key = b.and_(key, (1 << 8 * self.key.size) - 1)
+            at = self.format.number(key, self.key.signed, at)
+        else:
+            entry = b.load("i64", pair, 8)
+            start, at = at, self.format.write(pieces, fields, self._key_at(entry), at)
+            if isinstance(self.key, Str):
+                at = self._bare(start, at)
+        if self.chart is not None:
+            at = self._chart(self.chart, entry, self.format.literal(b"]:\n", at))
+        else:
+            assert self.number is not None
+            number = self._signed(b.load("i64", pair, 8 if self.direct else 0))
+            at = self.format.number(number, self.number.signed, self.format.literal(b"]: ", at))
         b.store(self.format.literal(b"\n", at), to)
         self._end(again, behind)
         b.store(b.load("i64", self.index), self.state, 8 * ENTRIES.index("at"))
         b.store(b.sub(b.ptrtoint(b.load("ptr", to)), b.ptrtoint(text)), self.state, 8 * ENTRIES.index("used"))
         b.ret(0)
+
+    def _chart(self, chart: Chart, entry: Value, to: Value) -> Value:
+        b, rows, words = self.b, self._pointer("rows"), self.b.const(chart.words)
+        b.call("@add_rows", (rows, self._value_at(entry), words, self._word("copies")), "void")
+        data = self.literals(chart.data)
+        args = (to, rows, words, b.gep(data, chart.labels), b.const(chart.stride), data, self.tables)
+        return Value(b.call("@chart", args, "ptr").text, "ptr", 1)
 
     def _bare(self, start: Value, end: Value) -> Value:
         """Takes parentheses off: a string that has them looks like a tuple, in Python as well."""

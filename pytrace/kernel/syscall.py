@@ -7,6 +7,7 @@ older kernel does not know must be zero. So callers pass only the fields they me
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 
 from pytrace.kernel.abi import Cmd, syscall_number
@@ -43,7 +44,7 @@ def address(data: bytes) -> int:
     return int.from_bytes(c_char_p(data), "little")  # the pointer itself
 
 
-def address_of_buffer(buffer: bytearray | memoryview) -> int:
+def address_of_buffer(buffer: bytearray | memoryview | mmap.mmap) -> int:
     """The address of a writable buffer, which the caller must keep alive. For what the kernel writes."""
     return addressof(c_char.from_buffer(buffer)) if len(buffer) else 0
 

@@ -13,11 +13,13 @@ from pytrace.semantics.types import Aggregate, Array, Enum, Int, Record, Stack, 
 if TYPE_CHECKING:
     from pytrace.aggregations import Aggregation, Bucket
 
-_TIES = 1 << 14
+TIES = 1 << 14
 """Entries with equal values are in the order of their keys, unless there are more than this: then that takes too long.
 """
 
-__all__ = ["Contents", "Entries", "aggregation_of", "histogram_rows", "is_plain", "newest_interval"]
+__all__ = [
+    "TIES", "Contents", "Entries", "aggregation_of", "histogram_rows", "is_plain", "newest_interval",
+]
 
 
 @frozen
@@ -72,7 +74,7 @@ class Entries:
         order = self._order(type_)
         if isinstance(type_, Aggregate) and type_.name == "tseries":
             items.sort(key=itemgetter(0))
-        elif order is None or len(items) <= _TIES:
+        elif order is None or len(items) <= TIES:
             entries = self._decoded(contents, items)
             rank = _rank(contents.key) if contents.key is not None else None
             entries.sort(key=itemgetter(0) if rank is None else lambda entry: rank(entry[0]))

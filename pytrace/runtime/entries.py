@@ -7,14 +7,16 @@ writes. It is compiled when the first such map is printed, and kept in the cache
 
 from __future__ import annotations
 
+import mmap
 import os
 
 from pytrace.codegen.image import ScriptMap
-from pytrace.hints import TYPE_CHECKING, Any, Callable, Iterator, Sequence
-from pytrace.kernel.clib import addressof, c_char
+from pytrace.hints import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Sequence
 from pytrace.kernel.code import Code
-from pytrace.runtime.maps import Column
-from pytrace.semantics.types import Aggregate, Int
+from pytrace.kernel.syscall import address_of_buffer
+from pytrace.output.contents import TIES, aggregation_of
+from pytrace.runtime.columns import Column
+from pytrace.semantics.types import Aggregate, Int, size_of
 
 if TYPE_CHECKING:
     from pytrace.cache import Cache
@@ -23,14 +25,29 @@ __all__ = ["LargeMaps", "Lines"]
 
 # As `codegen.native.entries` has them, which is not imported in order to run.
 _WORDS = (
-    "what", "count", "copies", "source", "target", "pairs", "spare", "at", "text", "room", "used", "tables", "first",
-    "second", "split",
+    "what", "count", "copies", "first", "first_values", "second", "second_values", "split", "pairs", "spare", "counts",
+    "at", "text", "room", "used", "tables", "wanted", "mask", "rows", "stride",
 )  # fmt: skip
-_FOLD, _KEYS, _VALUES, _SORT, _WRITE = range(5)
-_COUNTS = 8 * 256 * 8
+_FIND, _MERGE, _KEYS, _SORT_KEYS, _VALUES, _SORT_VALUES, _WRITE = range(7)
+_COUNTS = 256 * 8
+_FOUND_SIZE = 64
 _SLACK = 64
 """Bytes that are read, and may be written, beyond the end of a text."""
 _ROOM = 1 << 18
+_HUGE = 1 << 21
+"""Bytes from which memory comes in large pages: to get it in small ones takes as long as to sort it."""
+_ABSENT = (1 << 64) - 1
+
+
+def _memory(size: int) -> mmap.mmap:
+    """Zeros."""
+    memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if size >= _HUGE:
+        try:  # noqa: SIM105  # contextlib takes a millisecond to import
+            memory.madvise(mmap.MADV_HUGEPAGE)
+        except (AttributeError, OSError):
+            pass  # a system without
+    return memory
 
 
 class LargeMaps:
@@ -46,19 +63,42 @@ class LargeMaps:
     def lines(self, map_: ScriptMap, columns: Sequence[Column], copies: int, stored: int) -> Lines | None:
         """How the entries of a map, at least one, are written, if machine code can. `stored` are the bytes of an
         element, with all its copies."""
-        value = map_.value
+        made = self._code(map_, columns, copies, stored)
+        return Lines(*made, columns, copies, stored) if made is not None else None
+
+    def places(
+        self, map_: ScriptMap, column: Column, wanted: Iterable[bytes], copies: int, stored: int
+    ) -> dict[bytes, int] | None:
+        """Where in a column some keys are; None if machine code cannot find them."""
+        made = self._code(map_, [column], copies, stored) if column.key_size <= _FOUND_SIZE else None
+        return Lines(*made, [column], copies, stored).find(list(wanted)) if made is not None else None
+
+    def merged(
+        self, map_: ScriptMap, column: Column, numbers: bytearray, count: int, stored: int
+    ) -> bytearray | None:
+        """The sums of the histograms in a column that have equal numbers, in the order of these, of which there are
+        `count`; None if machine code cannot add them up."""
+        whole = Column(size_of(map_.key), column.keys, column.values, count) if map_.key is not None else column
+        made = self._code(map_, [whole], 1, stored)
+        return Lines(*made, [column], 1, stored).merge(numbers, count) if made is not None else None
+
+    def _code(
+        self, map_: ScriptMap, columns: Sequence[Column], copies: int, stored: int
+    ) -> tuple[Code, bytes, int] | None:
+        value, count = map_.value, sum(column.count for column in columns)
         if isinstance(value, Aggregate):
-            fits = value.name in ("count", "sum") and stored == 8 * copies
+            if value.name in ("hist", "lhist"):
+                # Few enough entries are in the order of their keys, also where these are no integers.
+                fits = stored == copies * aggregation_of(value).value_size(value)
+                fits = fits and (isinstance(map_.key, Int) or count > TIES)
+            else:
+                fits = value.name in ("count", "sum") and stored % (8 * copies) == 0
         else:
             fits = isinstance(value, Int) and copies == 1 and stored == 8
         if not fits:
             return None
-        made = self._code(map_, [column.key_size for column in columns])
-        return Lines(*made, columns, copies) if made is not None else None
-
-    def _code(self, map_: ScriptMap, sizes: list[int]) -> tuple[Code, bytes, int] | None:
-        name = map_.name.encode("latin-1")
-        what = (repr(name), repr(map_.key), repr(sizes), repr(map_.value), repr(self._trailer))
+        name, sizes = map_.name.encode("latin-1"), [column.key_size for column in columns]
+        what = (repr(name), repr(map_.key), repr(sizes), repr(value), repr(self._trailer))
         if what not in self._compiled:
             try:
                 compiled = self._compile(what, map_, name, sizes)
@@ -82,7 +122,7 @@ class LargeMaps:
             cache: Cache = Cache()
             key = cache.key(("entries", os.uname().machine, *what))
             found = cache.load(key)
-            if isinstance(found, tuple):
+            if isinstance(found, tuple) and len(found) == 4:
                 return found
         from pytrace.codegen.native.compile import compile_entries
 
@@ -94,68 +134,78 @@ class LargeMaps:
 
 
 class Lines:
-    """The sorted entries of a map as lines of text. `most` are the bytes that a line needs at most."""
+    """The sorted entries of a map as lines of text. `most` are the bytes that an entry needs at most, `stored` those of
+    its value with all copies."""
 
-    def __init__(self, code: Code, tables: bytes, most: int, columns: Sequence[Column], copies: int) -> None:
+    def __init__(
+        self, code: Code, tables: bytes, most: int, columns: Sequence[Column], copies: int, stored: int
+    ) -> None:
         self._code = code
         self._tables = bytearray(tables)
         self._most = most
-        self._columns = columns
-        self._copies = copies
         self._state = bytearray(8 * len(_WORDS))
         self._view = memoryview(self._state).cast("Q")
         self._count = sum(column.count for column in columns)
+        first, second = columns[0], columns[-1]
+        self._columns = columns
+        self._rows = bytearray(stored // copies)
+        self._given: dict[str, int | bytearray] = {
+            "count": self._count, "copies": copies, "first": first.keys, "first_values": first.values,
+            "second": second.keys, "second_values": second.values, "split": first.count, "tables": self._tables,
+            "rows": self._rows, "stride": stored // copies // 8,
+        }  # fmt: skip
 
-    def _call(self, what: int, **words: int | bytearray) -> int:
-        for name, word in (("what", what), *words.items()):
-            self._view[_WORDS.index(name)] = word if isinstance(word, int) else addressof(c_char.from_buffer(word))
-        return int(self._code.call(addressof(c_char.from_buffer(self._state))))
+    def _call(self, what: int, **words: int | bytearray | mmap.mmap) -> int:
+        for name, word in (*self._given.items(), ("what", what), *words.items()):
+            self._view[_WORDS.index(name)] = word if isinstance(word, int) else address_of_buffer(word)
+        return int(self._code.call(address_of_buffer(self._state)))
 
     def _word(self, name: str) -> int:
         return self._view[_WORDS.index(name)]
 
+    def _extend(self) -> None:
+        """Makes the bytes beyond the last key readable."""
+        for column in self._columns:
+            missing = column.count * column.key_size + _SLACK - len(column.keys)
+            column.keys.extend(bytes(max(missing, 0)))
+
+    def find(self, wanted: Sequence[bytes]) -> dict[bytes, int]:
+        """Where those of some keys are that are in the first column."""
+        size = 1 << (2 * len(wanted)).bit_length()
+        places = bytearray(b"\xff" * 8 * len(wanted))
+        self._extend()
+        self._call(
+            _FIND, count=self._columns[0].count, at=len(wanted), wanted=bytearray(b"".join((*wanted, bytes(_SLACK)))),
+            spare=bytearray(4 * size), mask=size - 1, pairs=places,
+        )  # fmt: skip
+        self._columns[0].keys[self._columns[0].count * self._columns[0].key_size :] = b""
+        found = zip(wanted, memoryview(places).cast("Q"), strict=True)
+        return {key: place for key, place in found if place != _ABSENT}
+
+    def merge(self, numbers: bytearray, count: int) -> bytearray:
+        """The sums of the values that have equal numbers, from 0 up to `count`."""
+        sums = bytearray(count * len(self._rows))
+        self._call(_MERGE, pairs=numbers, second_values=sums)
+        return sums
+
     def __call__(self, top: int = 0) -> Iterator[bytes]:
         """Pieces of the text; with `top` only so many of the last lines."""
-        values = self._folded()
-        order = self._sorted(values)
+        self._extend()
+        order = self._sorted()
         text = bytearray(max(_ROOM, 2 * self._most) + _SLACK)
-        for column in self._columns:
-            column.keys.extend(bytes(_SLACK))
-        keys = [column.keys for column in self._columns]
         view, at = memoryview(text), max(self._count - top, 0) if top else 0
         while at < self._count:
-            self._call(
-                _WRITE, count=self._count, at=at, pairs=order, source=values, text=text, room=len(text) - _SLACK,
-                tables=self._tables, first=keys[0], second=keys[-1], split=self._columns[0].count,
-            )  # fmt: skip
+            self._call(_WRITE, at=at, pairs=order, text=text, room=len(text) - _SLACK)
             at = self._word("at")
             yield bytes(view[: self._word("used")])
 
-    def _folded(self) -> bytearray:
-        """One word for each entry."""
-        if self._copies == 1 and len(self._columns) == 1:
-            return self._columns[0].values
-        values = bytearray()
-        for column in self._columns:
-            if self._copies == 1:
-                values += column.values
-            elif column.count:
-                folded = bytearray(8 * column.count)
-                self._call(_FOLD, count=column.count, copies=self._copies, source=column.values, target=folded)
-                values += folded
-        return values
-
-    def _sorted(self, values: bytearray) -> bytearray:
+    def _sorted(self) -> mmap.mmap:
         """The pairs, in the order of values, and of keys where these are equal."""
-        pairs, spare, counts = (bytearray(size) for size in (16 * self._count, 16 * self._count, _COUNTS))
-        at = 0
-        for column in self._columns:
-            if column.count:
-                self._call(_KEYS, count=column.count, at=at, source=column.keys, pairs=pairs)
-            at += column.count
-        for fill in (False, True):
-            if fill:
-                self._call(_VALUES, count=self._count, source=values, pairs=pairs)
-            if self._call(_SORT, count=self._count, pairs=pairs, spare=spare, source=counts):
+        pairs, spare, counts = _memory(16 * self._count), _memory(16 * self._count), bytearray(_COUNTS)
+        self._call(_KEYS, pairs=pairs)
+        for values, sort in ((False, _SORT_KEYS), (True, _SORT_VALUES)):
+            if values:
+                self._call(_VALUES, pairs=pairs)
+            if self._call(sort, pairs=pairs, spare=spare, counts=counts):
                 pairs, spare = spare, pairs
         return pairs

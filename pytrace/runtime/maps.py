@@ -8,27 +8,30 @@ those whose values are in parts. Where the kernel keeps a copy for each CPU, the
 from __future__ import annotations
 
 import struct
-from itertools import compress
 
 from pytrace.codegen.image import MapImage, ScriptMap
 from pytrace.frozen import record
-from pytrace.hints import Any, Callable, Iterable, Iterator, Mapping, Sequence
+from pytrace.hints import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Sequence
 from pytrace.kernel import bpf
 from pytrace.once import cached_property
 from pytrace.output.contents import Contents, aggregation_of, is_plain
 from pytrace.output.values import decoder, scalar_code
 from pytrace.runtime.cached import Tables, tables_of
+from pytrace.runtime.columns import Column, places_in, put_into, read_column, without_tails
 from pytrace.runtime.loading import Loaded
 from pytrace.runtime.slots import slot_elements, slot_words
 from pytrace.semantics.types import I64, U64, Aggregate, Record, Stack, frames_within, size_of
 
-__all__ = ["STATS", "Column", "LinesOf", "MapStore"]
+if TYPE_CHECKING:
+    from pytrace.runtime.entries import LargeMaps
+
+__all__ = ["STATS", "MapStore"]
 
 STATS = Record((("count", U64), ("average", I64), ("total", I64)))
 """How a value of `stats` is printed where it stands alone."""
 
-MANY = 1 << 15
-"""Entries from which machine code pays."""
+MANY, MANY_CHARTS = 1 << 15, 1 << 11
+"""Entries from which machine code pays: numbers, and histograms."""
 _FIRST = bytes(4)
 _EXIST = 2
 """BPF_EXIST: only change an element that is there."""
@@ -89,20 +92,6 @@ class _Store:
         return self.map.key is None and not self.map.by_cpu
 
 
-@record
-class Column:
-    """What one of the hashes behind a map held: so many keys and values, each packed."""
-
-    key_size: int
-    keys: bytearray
-    values: bytearray
-    count: int
-
-
-LinesOf = Callable[[ScriptMap, Sequence[Column], int, int], Callable[[int], Iterator[bytes]] | None]
-"""From a map, what it held, the copies of each value and the bytes of all of them to what `Contents` has as `lines`."""
-
-
 class _Later(Sequence[tuple[bytes, Any]]):
     """So many entries, made when they are asked for."""
 
@@ -121,46 +110,22 @@ class _Later(Sequence[tuple[bytes, Any]]):
         return self._items[index]
 
 
-def _column(store: _Store, fd: int, key_size: int) -> Column:
-    keys, values, total = bytearray(), bytearray(), 0
-    try:
-        for some_keys, some_values, count in bpf.map_batches(fd, key_size, store.stored):
-            keys += some_keys
-            values += some_values
-            total += count
-    except bpf.BpfError:  # a kernel without batches
-        pairs = dict(bpf.map_items(fd, key_size, store.stored))
-        keys, values, total = bytearray(b"".join(pairs)), bytearray(b"".join(pairs.values())), len(pairs)
-    return Column(key_size, keys, values, total)
-
-
-def _places(column: Column, wanted: Iterable[bytes]) -> dict[bytes, int]:
-    """Where some keys are in a column. All of it happens in C: there may be millions."""
-    within = {(key,) for key in wanted}
-    cut = struct.Struct(f"{column.key_size}s").iter_unpack
-    found = compress(range(column.count), map(within.__contains__, cut(column.keys)))
-    size = column.key_size
-    return {bytes(column.keys[n * size : (n + 1) * size]): n for n in found}
-
-
-def _put(column: Column, places: Mapping[bytes, int], elements: Mapping[bytes, bytes], stored: int) -> None:
-    """Puts elements into a column, in the place of those of the same keys."""
-    for key, value in elements.items():
-        place = places.get(key)
-        if place is None:
-            column.keys += key
-            column.values += value
-            column.count += 1
-        else:
-            column.values[place * stored : (place + 1) * stored] = value
+def _many(store: _Store) -> int:
+    """From how many entries on machine code writes a map; 0: never."""
+    type_ = store.map.value
+    if store.map.key is None:
+        return 0
+    if isinstance(type_, Aggregate) and type_.name in ("hist", "lhist"):
+        return MANY_CHARTS
+    return MANY if is_plain(type_) and not store.map.by_cpu else 0
 
 
 class MapStore:
     def __init__(self, loaded: Loaded) -> None:
         self.structs = loaded.image.structs
         images = {image.symbol: image for image in loaded.image.maps}
-        self.lines_of: LinesOf | None = None
-        """Gives large maps their lines."""
+        self.large: Callable[[], LargeMaps] | None = None
+        """What writes large maps by machine code."""
         self._stores: dict[str, _Store] = {}
         for map_ in loaded.image.script_maps:
             image = images.get(map_.symbol)
@@ -252,16 +217,19 @@ class MapStore:
         """What all hashes hold. Short keys have fewer bytes than their type."""
         map_ = store.map
         name, key, value = map_.name, map_.key, map_.value
-        if (self.lines_of is None or not is_plain(value)) and store.tables is None and store.slots is None:
+        many = _many(store) if self.large is not None else 0
+        if not many and store.tables is None and store.slots is None:
             return Contents(name, key, value, list(self._items(store)))
-        columns = self._columns(store)
+        columns = self._columns(store) if not store.map.by_cpu else self._merged(store)
+        if not columns:
+            return Contents(name, key, value, list(self._items(store)))
 
         def make() -> list[tuple[bytes, Any]]:
             return [item for c in columns for item in self._decoded(store, c.key_size, c.keys, c.values, c.count)]
 
         later = _Later(sum(column.count for column in columns), make)
-        if len(later) >= MANY and self.lines_of is not None and is_plain(value):
-            lines = self.lines_of(map_, columns, store.copies, store.stored)
+        if many and len(later) >= many and self.large is not None:
+            lines = self.large().lines(map_, columns, store.copies, store.stored)
             if lines is not None:
                 return Contents(name, key, value, later, lines)
         return Contents(name, key, value, make())
@@ -270,21 +238,33 @@ class MapStore:
         """What all hashes hold, and what stands before them."""
         if store.tables is not None:
             *long, hash_ = store.hashes
-            return [*(_column(store, *each) for each in long), self._with_tables(store, store.tables, *hash_)]
-        columns = [_column(store, *hash_) for hash_ in store.hashes]
+            tables = self._with_tables(store, store.tables, *hash_)
+            return [*(read_column(*each, store.stored) for each in long), tables]
+        columns = [read_column(*hash_, store.stored) for hash_ in store.hashes]
         if store.slots is not None:
             # A key that moved meanwhile may have been seen in both.
             found = dict(slot_elements(store.slots, store.image.key_size))
             elements = {key: word[: store.stored] for key, word in found.items()}
-            _put(columns[0], _places(columns[0], elements), elements, store.stored)
+            put_into(columns[0], places_in(columns[0], elements), elements, store.stored)
         return columns
+
+    def _merged(self, store: _Store) -> list[Column]:
+        """What a hash with elements of each CPU held, put together by machine code; empty if it cannot do that."""
+        map_, column = store.map, read_column(store.fd, store.image.key_size, store.stored)
+        assert map_.key is not None and self.large is not None
+        keys, numbers, count = without_tails(column, size_of(map_.key))
+        if count < MANY_CHARTS:
+            return []
+        values = self.large().merged(map_, column, numbers, count, store.stored)
+        return [Column(size_of(map_.key), keys, values, count)] if values is not None else []
 
     def _with_tables(self, store: _Store, tables: Tables, fd: int, key_size: int) -> Column:
         """What a hash holds, with what CPUs have in their tables instead. Keys that have lost their rows meanwhile
         are looked up again: what they had in them is then in the hash."""
-        before, column, after = tables.snapshot(), _column(store, fd, key_size), tables.snapshot()
+        before = tables.snapshot()
+        column, after = read_column(fd, key_size, store.stored), tables.snapshot()
         keys, stored = before.seen.keys() | after.seen.keys(), store.stored
-        places = _places(column, keys)
+        places = self._places(store, column, keys)
         changed: dict[bytes, bytes] = {}
         for key in keys:
             rows = after.values.get(key, {})
@@ -300,8 +280,14 @@ class MapStore:
             for cpu, row in rows.items():
                 value[cpu * store.stride : cpu * store.stride + len(row)] = row
             changed[key] = bytes(value)
-        _put(column, places, changed, stored)
+        put_into(column, places, changed, stored)
         return column
+
+    def _places(self, store: _Store, column: Column, keys: Iterable[bytes]) -> dict[bytes, int]:
+        places = None
+        if column.count >= MANY and self.large is not None:
+            places = self.large().places(store.map, column, keys, store.copies, store.stored)
+        return places if places is not None else places_in(column, keys)
 
     def _items(self, store: _Store) -> Iterator[tuple[bytes, Any]]:
         """The entries of all hashes."""

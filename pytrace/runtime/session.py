@@ -24,15 +24,13 @@ from pytrace.runtime.outcome import Outcome
 from pytrace.runtime.signals import Signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
-    from pytrace.codegen.image import ScriptMap
     from pytrace.kernel.ring import RingReader
     from pytrace.output.printer import Printer
     from pytrace.runtime.child import Child, Process
     from pytrace.runtime.entries import LargeMaps
     from pytrace.runtime.making import Making
-    from pytrace.runtime.maps import Column
     from pytrace.runtime.native import Acceleration
     from pytrace.runtime.resolve import MachineResolver
     from pytrace.runtime.unwinding import Unwinding
@@ -187,7 +185,7 @@ class Session:
             self._announce(block)
             if os.environ.get("PYTRACE_NATIVE") != "0":
                 block.stream.accelerate = self._accelerate
-                block.maps.lines_of = self._lines_of if options.format == "text" else None
+                block.maps.large = self._large_maps if options.format == "text" else None
             self._loop(block, signals)
             self.finish(block, signals, maps=self.image.config.print_maps_on_exit)
             self.output.close()
@@ -256,14 +254,12 @@ class Session:
         json, cached = self.options.format == "json", self.options.cached
         return Acceleration(self.image, self.output, ring, json=json, cached=cached, tell=self.say)
 
-    def _lines_of(
-        self, map_: ScriptMap, columns: Sequence[Column], copies: int, stored: int
-    ) -> Callable[[int], Iterator[bytes]] | None:
+    def _large_maps(self) -> LargeMaps:
         if self._large is None:
             from pytrace.runtime.entries import LargeMaps
 
             self._large = LargeMaps(self.image.config.str_trunc_trailer, cached=self.options.cached, tell=self.say)
-        return self._large.lines(map_, columns, copies, stored)
+        return self._large
 
     def _announce(self, block: Block) -> None:
         own = sum(len(block.programs_of(provider)) for provider in ("begin", "end", "self"))

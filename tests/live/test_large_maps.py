@@ -45,3 +45,20 @@ def test_the_last_entries_and_divided_ones(pytrace: Run, load: Path):
     assert pytrace("-e", program, "-c", f"{load} getppid {KEYS} 1").stdout.split() == [
         f"@[{KEYS - 2}]:", str(4 * KEYS - 8), f"@[{KEYS - 1}]:", str(4 * KEYS - 4), f"@[{KEYS - 1}]:", str(KEYS - 1),
     ]  # fmt: skip
+
+
+def test_histograms(pytrace: Run, load: Path, tmp_path: Path):
+    updates = "@h[args.args[0] % 4000] = hist(args.args[0]); @l[args.args[0]] = lhist(args.args[0], 0, 9, 3);"
+    program = f"config = {{ max_map_keys = 100000 }} {CALL} {{ {updates} }}"
+    texts = []
+    for native in ("1", "1", "0"):
+        environment = {"PATH": "/usr/bin", "XDG_CACHE_HOME": str(tmp_path), "PYTRACE_NATIVE": native}
+        done = pytrace("-v", "-e", program, "-c", f"{load} getppid {KEYS} 1", env=environment)
+        assert "formatted in Python" not in done.stderr
+        texts.append(done.stdout)
+    assert texts[0].count("@h[") == 4000 and texts[0].count("@l[") == KEYS
+    rows = [f"{label:16}{n:8} |{'@' * 13 * n:52}|" for label, n in (("[2K, 4K)", 1), ("[4K, 8K)", 1), ("[8K, 16K)", 2))]
+    assert "\n".join(["@h[3999]:", *rows]) in texts[0]
+    assert texts[0] == texts[1]
+    # So many are in no particular order where Python writes them.
+    assert sorted(texts[0].split("\n\n")) == sorted(texts[2].split("\n\n"))

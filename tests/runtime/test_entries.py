@@ -10,11 +10,11 @@ from itertools import product
 import pytest
 
 from pytrace.codegen.image import ScriptMap
-from pytrace.output.contents import Contents
+from pytrace.output.contents import Contents, aggregation_of
 from pytrace.output.text_maps import TextMaps
 from pytrace.output.values import scalar_code
+from pytrace.runtime.columns import Column, without_tails
 from pytrace.runtime.entries import LargeMaps
-from pytrace.runtime.maps import Column
 from pytrace.semantics.types import (
     BOOL,
     I64,
@@ -85,7 +85,7 @@ VALUES: list[Type] = [Aggregate("sum", signed=True), Aggregate("sum", signed=Fal
 @pytest.mark.parametrize(("key", "value"), [*product(KEYS, VALUES[:1]), *product(KEYS[:1], VALUES[1:])], ids=str)
 def test_the_lines_are_those_of_python(key: Type, value: Type, monkeypatch: pytest.MonkeyPatch):
     if not isinstance(key, Int):  # of many entries with equal values only those with integers are ordered further
-        monkeypatch.setattr("pytrace.output.contents._TIES", 0)
+        monkeypatch.setattr("pytrace.output.contents.TIES", 0)
     rng = random.Random(f"{key} {value}")
     copies = 3 if isinstance(value, Aggregate) else 1
     number = value.as_int if isinstance(value, Aggregate) else value
@@ -143,7 +143,133 @@ def test_large_texts_come_in_pieces():
     assert b"".join(pieces) == b"".join(b"@%s[%d]: %d\n" % (b"n" * 200, n, n) for n in range(9000))
 
 
-@pytest.mark.parametrize("value", [Aggregate("avg"), Aggregate("max"), Aggregate("hist"), BOOL, Str(8)], ids=str)
+def test_sums_have_a_word_that_says_that_there_is_one():
+    map_ = table("@", I64, Aggregate("sum", signed=True))
+    keys = bytearray(struct.pack("<3q", 5, -6, 7))
+    values = bytearray(struct.pack("<12q", *(3, 1, -4, 1), *(0, 0, -9, 1), *(2**63 - 1, 1, 1, 1)))
+    lines = LargeMaps("..", cached=False, tell=pytest.fail).lines(map_, [Column(8, keys, values, 3)], 2, 32)
+    assert lines is not None
+    assert b"".join(lines()) == b"@[7]: -9223372036854775808\n@[-6]: -9\n@[5]: -1\n"
+
+
+CHARTS = [
+    Aggregate("hist", params=(0,)), Aggregate("hist", params=(5,)), Aggregate("lhist", params=(0, 100, 1)),
+    Aggregate("lhist", params=(-5_000_000_000, 5_000_000_000, 500_000_000)),
+    Aggregate("lhist", params=(0, 1 << 20, 1024)),
+]  # fmt: skip
+
+
+def chart_words(rng: random.Random, count: int) -> list[int]:
+    """The buckets of one histogram."""
+    words = [0] * count
+    for _ in range(rng.choice((0, 1, 1, 3, 20))):
+        words[rng.choice((0, count - 1, rng.randrange(count)))] = rng.choice(
+            (1, rng.randrange(1, 60), rng.randrange(1 << 30), rng.randrange(1 << 63), (1 << 64) - 1 - rng.randrange(99))
+        )
+    return words
+
+
+@pytest.mark.parametrize(("key", "value"), [*product(KEYS[:4], CHARTS[:1]), *product(KEYS[:1], CHARTS)], ids=str)
+def test_histograms_are_those_of_python(key: Type, value: Aggregate):
+    rng = random.Random(f"{key} {value}")
+    count = aggregation_of(value).value_size(value) // 8
+    map_ = table("@h", key, value)
+    large = LargeMaps("..", cached=False, tell=pytest.fail)
+    for entries, copies in ((1, 1), (2, 3), (300, 2)):
+        keys = list(dict.fromkeys(key_of(rng, key) for _ in range(entries)))
+        copied = [[chart_words(rng, count) for _ in range(copies)] for _ in keys]
+        packed = bytearray(b"".join(struct.pack(f"<{count}Q", *words) for row in copied for words in row))
+        column = Column(size_of(key), bytearray(b"".join(keys)), packed, len(keys))
+        lines = large.lines(map_, [column], copies, 8 * count * copies)
+        assert lines is not None
+        folded = [[sum(words) % (1 << 64) for words in zip(*row, strict=True)] for row in copied]
+        order = sorted(zip(keys, folded, strict=True), key=lambda item: sum(item[1]) % (1 << 64))
+        found = b"".join(lines())
+        if all(sum(words) < 1 << 64 for words in folded):
+            items = list(zip(keys, folded, strict=True))
+            assert found == TextMaps(text_values(), 0).render(Contents("@h", key, value, items), 0)
+        for one, words in order:  # each by itself, whatever their order
+            assert TextMaps(text_values(), 0).render(Contents("@h", key, value, [(one, words)]), 0) in found
+
+
+def test_bars_round_like_those_of_python():
+    """Shares that are whole numbers of characters, or nearly so, of counts that are no floats."""
+    rng = random.Random(3)
+    value, count = Aggregate("hist", params=(0,)), 65
+    rows: list[list[int]] = []
+    for greatest in (52, 53, 1 << 24, (1 << 24) + 1, (1 << 53) + 1, (1 << 63) + 1, (1 << 64) - 1, 10**18, 10**15 + 1):
+        shares = [greatest * part // 52 + more for part in range(53) for more in (-1, 0, 1)]
+        inside = [share for share in shares if 0 < share <= greatest]
+        rows += [[greatest, *rng.sample(inside, min(count - 1, len(inside)))] for _ in range(5)]
+    words = [row + [0] * (count - len(row)) for row in rows]
+    keys = [n.to_bytes(8, "little") for n in range(len(words))]
+    packed = bytearray(b"".join(struct.pack(f"<{count}Q", *row) for row in words))
+    column = Column(8, bytearray(b"".join(keys)), packed, len(keys))
+    lines = LargeMaps("..", cached=False, tell=pytest.fail).lines(table("@", U64, value), [column], 1, 8 * count)
+    assert lines is not None
+    found = b"".join(lines())
+    for key, row in zip(keys, words, strict=True):
+        assert TextMaps(text_values(), 0).render(Contents("@", U64, value, [(key, row)]), 0) in found
+
+
+def test_histograms_with_other_keys_are_ordered_by_python():
+    """Unless there are so many that it does not order them further either."""
+    value = Aggregate("hist", params=(0,))
+    large = LargeMaps("..", cached=False, tell=pytest.fail)
+
+    def lines(count: int) -> object:
+        keys = bytearray(b"".join(n.to_bytes(16, "little") for n in range(count)))
+        return large.lines(table("@", Str(16), value), [Column(16, keys, bytearray(520 * count), count)], 1, 520)
+
+    assert lines(100) is None
+    assert lines(20_000) is not None
+
+
+def test_histograms_of_each_processor_are_put_together():
+    """Their keys have tails; the same key comes up to four times."""
+    rng = random.Random(5)
+    value, count = Aggregate("hist", params=(0,)), 65
+    map_ = table("@", U64, value)
+    large = LargeMaps("..", cached=False, tell=pytest.fail)
+    elements = [(rng.randrange(50), cpu, chart_words(rng, count)) for cpu in range(4) for _ in range(40)]
+    keys = bytearray(b"".join(struct.pack("<QII", key, 0, cpu) for key, cpu, _ in elements))
+    values = bytearray(b"".join(struct.pack(f"<{count}Q", *words) for _, _, words in elements))
+    column = Column(16, keys, values, len(elements))
+    short, numbers, unique = without_tails(column, 8)
+    wanted: dict[bytes, list[int]] = {}
+    for key, _, words in elements:
+        row = wanted.setdefault(key.to_bytes(8, "little"), [0] * count)
+        row[:] = [(a + b) % (1 << 64) for a, b in zip(row, words, strict=True)]
+    assert (bytes(short), unique) == (b"".join(wanted), len(wanted))
+    merged = large.merged(map_, column, numbers, unique, 8 * count)
+    assert merged == b"".join(struct.pack(f"<{count}Q", *row) for row in wanted.values())
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 7, 8, 12, 16, 40, 64])
+def test_keys_are_found(size: int):
+    rng = random.Random(size)
+    map_ = table("@", Int(size, False) if size in (1, 2, 4, 8) else Str(size), Aggregate("count"))
+    large = LargeMaps("..", cached=False, tell=pytest.fail)
+    for count in (1, 100, 5000):
+        keys = list(dict.fromkeys(rng.randbytes(size) for _ in range(count)))
+        rng.shuffle(keys)
+        column = Column(size, bytearray(b"".join(keys)), bytearray(8 * len(keys)), len(keys))
+        there = rng.sample(keys, min(len(keys), 300))
+        wanted = [*there, *(rng.randbytes(size) for _ in range(100)), bytes(size)]
+        rng.shuffle(wanted)
+        for these in (wanted, [], [keys[0]], [keys[-1]]):
+            found = large.places(map_, column, dict.fromkeys(these), 1, 8)
+            assert found == {key: keys.index(key) for key in these if key in set(keys)}
+        assert len(column.keys) == size * len(keys)
+
+
+def test_long_keys_are_not_looked_for():
+    column = Column(128, bytearray(128), bytearray(8), 1)
+    large = LargeMaps("..", cached=False, tell=pytest.fail)
+    assert large.places(table("@", Str(128), Aggregate("count")), column, [bytes(128)], 1, 8) is None
+
+
+@pytest.mark.parametrize("value", [Aggregate("avg"), Aggregate("max"), Aggregate("tseries"), BOOL, Str(8)], ids=str)
 def test_other_values_are_for_python(value: Type):
     large = LargeMaps("..", cached=False, tell=pytest.fail)
     assert large.lines(table("@", U64, value), [Column(8, bytearray(8), bytearray(8), 1)], 1, 8) is None
