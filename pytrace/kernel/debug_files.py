@@ -15,7 +15,7 @@ from pytrace.hints import Iterator
 from pytrace.kernel.elf import Elf, ElfError, ElfSymbol
 from pytrace.kernel.mappings import elf_of, open_elf_in_root
 
-__all__ = ["all_functions", "debug_paths", "symbol"]
+__all__ = ["all_functions", "debug_paths", "function", "symbol"]
 
 _DEBUG_ROOT = "/usr/lib/debug"
 _UNPACKED_AT_MOST = 1 << 28
@@ -29,6 +29,14 @@ def all_functions(elf: Elf, pid: int = 0) -> list[ElfSymbol]:
     if elf.section(".symtab") is None and (further := _separate(elf, pid) or _packed(elf)) is not None:
         symbols += further.functions()
     return symbols
+
+
+def function(elf: Elf, name: str) -> ElfSymbol | None:
+    """The first function of that name, as `all_functions` has them."""
+    found = elf.function(name)
+    if found is None and elf.section(".symtab") is None and (further := _separate(elf, 0) or _packed(elf)) is not None:
+        found = further.function(name)
+    return found
 
 
 def symbol(elf: Elf, name: str) -> ElfSymbol | None:

@@ -147,15 +147,19 @@ class Elf:
 
     # --- symbols ----------------------------------------------------------------------------------------------------
 
-    def _symbols(self, types: tuple[int, ...]) -> Iterator[ElfSymbol]:
+    def _tables(self) -> Iterator[tuple[bytes, bytes]]:
+        """The tables of symbols, each as whole entries, with the names."""
         for section in self._sections:
             if section.type not in (_SHT_SYMTAB, _SHT_DYNSYM) or section.link >= len(self._sections):
                 continue
             strings = self._sections[section.link]
             text = self._data[strings.offset : strings.offset + strings.size]
             table = self._data[section.offset : section.offset + section.size]
-            whole = table[: len(table) // 24 * 24]
-            for name, info, _, index, address, size in struct.iter_unpack("<IBBHQQ", whole):
+            yield table[: len(table) // 24 * 24], text
+
+    def _symbols(self, types: tuple[int, ...]) -> Iterator[ElfSymbol]:
+        for table, text in self._tables():
+            for name, info, _, index, address, size in struct.iter_unpack("<IBBHQQ", table):
                 if info & 15 in types and index != _SHN_UNDEF and name:
                     end = text.find(b"\0", name)
                     if end > name:
@@ -168,14 +172,31 @@ class Elf:
         """
         return list(dict.fromkeys(self._symbols((_STT_FUNC, _STT_GNU_IFUNC))))
 
+    def _named(self, name: str, types: tuple[int, ...]) -> ElfSymbol | None:
+        """The first symbol of that name: found by where its name stands, without a look at all other names."""
+        wanted = name.encode("utf-8", "surrogateescape") + b"\0"
+        if not name or "\0" in name:
+            return None
+        for table, text in self._tables():
+            places = set()
+            at = text.find(wanted)
+            while at >= 0:  # names may be the ends of others
+                places.add(at)
+                at = text.find(wanted, at + 1)
+            if not places:
+                continue
+            for place, info, _, index, address, size in struct.iter_unpack("<IBBHQQ", table):
+                if place in places and place and info & 15 in types and index != _SHN_UNDEF:
+                    return ElfSymbol(name, address, size)
+        return None
+
     def function(self, name: str) -> ElfSymbol | None:
         """The first function of that name."""
-        return next((s for s in self._symbols((_STT_FUNC, _STT_GNU_IFUNC)) if s.name == name), None)
+        return self._named(name, (_STT_FUNC, _STT_GNU_IFUNC))
 
     def symbol(self, name: str) -> ElfSymbol | None:
         """The first function or variable of that name."""
-        types = (_STT_OBJECT, _STT_FUNC, _STT_GNU_IFUNC)
-        return next((s for s in self._symbols(types) if s.name == name), None)
+        return self._named(name, (_STT_OBJECT, _STT_FUNC, _STT_GNU_IFUNC))
 
     def function_at(self, address: int) -> ElfSymbol | None:
         """The function that covers an address; of size 0, the one that starts there."""

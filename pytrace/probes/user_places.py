@@ -90,6 +90,14 @@ def functions(path: str) -> dict[str, ElfSymbol]:
     return {} if elf is None else _functions(elf)
 
 
+def _function(path: str, name: str) -> ElfSymbol | None:
+    """One of them. Most probes name a single one, and a file has thousands."""
+    from pytrace.kernel.debug_files import function
+
+    elf = open_elf(path)
+    return None if elf is None else function(elf, native(name))
+
+
 @lru_cache(maxsize=16)
 def _files(elf: Elf) -> tuple[str, ...]:
     from pytrace.kernel.debug_files import debug_paths
@@ -132,7 +140,7 @@ def targets(provider: Provider, spec: Spec, host: Host, diagnostics: Diagnostics
             maker.symbol(path, name, symbol, checked=False, pattern=together)
             for name, symbol in matching(path, function)
         ]
-    found = functions(path).get(function)
+    found = _function(path, function)
     if found is None:
         # With a pattern for the file, those that lack the function are not meant.
         if not spec.number("several"):
@@ -298,7 +306,6 @@ def _function_entry(target: Target, host: Host) -> tuple[DebugInfo | None, DIE |
 
 def with_parameters(context: ProbeContext, target: Target, host: Host) -> ProbeContext:
     """The context with the parameters of the target's function as `args`, if its file describes them."""
-    from pytrace.probes.debug_arguments import Unplaced, argument_fields, changed_fields, is_changed_copy
     from pytrace.probes.debug_info import Damaged, careful
 
     path = target.text("path")
@@ -306,10 +313,16 @@ def with_parameters(context: ProbeContext, target: Target, host: Host) -> ProbeC
     try:
         with careful(path):
             info, function = _function_entry(target, host)
-            if info is None:
-                return replace(context, args_error=f"{error}no debuginfo found for {path}")
-            if function is None:
-                return replace(context, args_error="Cannot read function parameters")
+    except Damaged as reason:
+        return replace(context, args_error=error + str(reason))
+    if info is None:
+        return replace(context, args_error=f"{error}no debuginfo found for {path}")
+    if function is None:
+        return replace(context, args_error="Cannot read function parameters")
+    from pytrace.probes.debug_arguments import Unplaced, argument_fields, changed_fields, is_changed_copy
+
+    try:
+        with careful(path):
             parameters = info.parameters(function)
             if is_changed_copy(target.text("function")):
                 placed = [(each, info.register_at_entry(function, each)) for each in parameters]
