@@ -6,22 +6,19 @@ The order is the order of diagnostics too: a pass that reports an error is the l
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pytrace.diagnostics import Diagnostics, Source
 from pytrace.frozen import frozen
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Callable, Iterator
+from pytrace.once import imported
 from pytrace.probes import PROVIDERS
 from pytrace.probes.host import MachineHost
 from pytrace.semantics import (
     attach_points,
-    c_macros,
     config,
     control_flow,
-    definitions,
     fold,
-    functions,
     getopt,
     imports,
     macros,
@@ -30,8 +27,6 @@ from pytrace.semantics import (
     names,
     parameters,
     scope,
-    sessions,
-    sharing,
     typing,
     unstable,
 )
@@ -50,6 +45,29 @@ _IN_FILES = frozenset(("uprobe", "uretprobe", "usdt"))
 Pass = Callable[[Unit, Diagnostics], Unit]
 Inspect = Callable[[str, str], None] | None
 
+
+def _only(needed: Callable[[Unit], object], name: str) -> Pass:
+    """A pass that most scripts have no use for: its file is imported for those that do."""
+    file, _, function = name.partition(".")
+
+    def run(unit: Unit, diagnostics: Diagnostics) -> Unit:
+        if not needed(unit):
+            return unit
+        after: Unit = getattr(imported(f"pytrace.semantics.{file}"), function)(unit, diagnostics)
+        return after
+
+    run.__module__, run.__name__ = f"pytrace.semantics.{file}", function
+    return run
+
+
+def _traces_functions(unit: Unit) -> bool:
+    return any(spec.provider in ("kprobe", "kretprobe") for each in unit.probes for spec in each.specs)
+
+
+def _has_many_targets(unit: Unit) -> bool:
+    return any(len(each.targets) > 1 for each in unit.probes)
+
+
 PASSES: tuple[Pass, ...] = (
     config.read,            # config block and environment → Config
     imports.join,           # imported scripts and the library's macros join
@@ -58,12 +76,12 @@ PASSES: tuple[Pass, ...] = (
     control_flow.check,     # break, continue, return where they may stand
     macros.expand,          # macro calls → their bodies
     matching.match,         # specs → targets on this machine
-    sessions.pair,          # entry and return of the same kernel functions → one program
-    sharing.share,          # many targets at system calls → one
-    definitions.read,       # C preamble → types and #defines
+    _only(_traces_functions, "sessions.pair"),  # entry and return of the same kernel functions → one program
+    _only(_has_many_targets, "sharing.share"),  # many targets at system calls → one
+    _only(lambda unit: unit.options.includes or unit.script.preamble, "definitions.read"),  # C → types and #defines
     parameters.substitute,  # $1, $# → literals
     fold.literals,          # constant expressions → literals
-    c_macros.expand,        # #define names → their expressions
+    _only(lambda unit: unit.defines, "c_macros.expand"),  # #define names → their expressions
     map_shapes.check,       # scalar or keyed, throughout
     getopt.substitute,      # getopt("name") → literals
     scope.check,            # scratch variables: declared, not shadowed; argument counts
@@ -160,8 +178,11 @@ def compile_source(
         unit = _through_passes(_unit(source, options), diagnostics, inspect=inspect)
         program = typing.check(unit, diagnostics)
         diagnostics.check()
-        functions.refuse(unit, diagnostics)
-        diagnostics.check()
+        if any(isinstance(item, tree.Function) for item in unit.script.items):
+            from pytrace.semantics.functions import refuse
+
+            refuse(unit, diagnostics)
+            diagnostics.check()
         if inspect is not None:
             inspect("types", "".join(f"{part}\n" for part in (*program.probes, *program.maps)))
         image = generate(program, ThisKernel(callbacks=callbacks), inspect, meanwhile)
