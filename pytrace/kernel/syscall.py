@@ -7,13 +7,16 @@ older kernel does not know must be zero. So callers pass only the fields they me
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 
+from pytrace.hints import TYPE_CHECKING
 from pytrace.kernel.abi import Cmd, syscall_number
 from pytrace.kernel.clib import addressof, c_char, c_char_p, function, get_errno
 from pytrace.once import cache
 from pytrace.problem import Problem
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 __all__ = [
     "ENOTSUPP", "BpfError", "address", "address_of_buffer", "bpf", "bpf_or_errno", "call", "raise_open_files",
@@ -44,7 +47,7 @@ def address(data: bytes) -> int:
     return int.from_bytes(c_char_p(data), "little")  # the pointer itself
 
 
-def address_of_buffer(buffer: bytearray | memoryview | mmap.mmap) -> int:
+def address_of_buffer(buffer: bytearray | memoryview | mmap) -> int:
     """The address of a writable buffer, which the caller must keep alive. For what the kernel writes."""
     return addressof(c_char.from_buffer(buffer)) if len(buffer) else 0
 
