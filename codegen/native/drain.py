@@ -17,7 +17,7 @@ from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import Value
 from pytrace.codegen.image import Action
 from pytrace.codegen.native.formats import Fields, Format, Literals, Piece, fits, has_text, most_bytes, pieces_of
-from pytrace.codegen.native.library import LIBRARY, SLACK
+from pytrace.codegen.native.library import LIBRARY, SLACK, module
 from pytrace.frozen import frozen
 
 __all__ = ["ATTRIBUTES", "END", "FULL", "PYTHON", "STATE", "Source", "native_source"]
@@ -69,7 +69,7 @@ def native_source(actions: Sequence[Action], trailer: bytes, *, json: bool = Fal
         return None
     function = _Drain(trailer, json)
     function.write(formats)
-    text = f"{LIBRARY}\n{function.text()}\nattributes #0 = {ATTRIBUTES}\n"
+    text = f"{module(LIBRARY, function.text())}\nattributes #0 = {ATTRIBUTES}\n"
     return Source(text, bytes(function.literals.data) + bytes(SLACK), function.most, tuple(formats))
 
 

@@ -4,10 +4,11 @@ It is called with the address of an `ENTRIES`: words of 64 bits, the first of wh
 at `first`, their values, each with `copies` copies of `stride` words, at `first_values`; those of the entries from
 `split` on at `second` and `second_values`.
 
-- `FIND`: where, among `count` keys at `first`, those `at` ones are that stand packed at `wanted`: puts the numbers that
-  it finds into words at `pairs`. `spare` is for `mask` + 1 words of 32 bits, all zero; more than `at`, a power of two;
-- `MERGE`: adds the words of `count` values at `first_values` to those at `second_values` that have the numbers which
-  stand at `pairs`;
+- `FIND`, of maps of numbers: where, among `count` keys at `first`, those `at` ones are that stand packed at `wanted`.
+  Puts the numbers that it finds into words at `pairs`. `spare` is for `mask` + 1 words of 32 bits, all zero; more than
+  `at`, a power of two;
+- `MERGE`, of maps of histograms: adds the words of `count` values at `first_values` to those at `second_values` that
+  have the numbers which stand at `pairs`;
 - `KEYS`: makes a pair of each of `count` entries;
 - `SORT_KEYS`: orders the pairs by keys. `spare` has room for as many, `counts` for `COUNTS` bytes. Gives 1 if the
   result is in `spare`, else 0. Keys that are no integers are all equal;
@@ -29,7 +30,7 @@ from pytrace.codegen.emitter import Value
 from pytrace.codegen.native.charts import CHART, Chart, chart_of
 from pytrace.codegen.native.drain import ATTRIBUTES
 from pytrace.codegen.native.formats import Fields, Format, Literals, Piece, has_text, most_bytes
-from pytrace.codegen.native.library import LIBRARY, SLACK
+from pytrace.codegen.native.library import LIBRARY, SLACK, module
 from pytrace.codegen.native.sorting import COUNTS, SORTING
 from pytrace.frozen import frozen
 from pytrace.semantics.types import (
@@ -116,8 +117,7 @@ def entries_source(name: bytes, key: Type, sizes: Sequence[int], value: Type, tr
     most += chart.most if chart is not None else 0
     function = _Entries(name, key, sizes, number, chart, trailer)
     function.write(pieces, fields, most)
-    library = LIBRARY + SORTING + (CHART if chart is not None else "")
-    text = f"{library}\n{function.text()}\nattributes #0 = {ATTRIBUTES}\n"
+    text = f"{module(LIBRARY + SORTING + CHART, function.text())}\nattributes #0 = {ATTRIBUTES}\n"
     return EntriesSource(text, bytes(function.literals.data) + bytes(SLACK), most + SLACK)
 
 
@@ -178,7 +178,7 @@ class _Entries:
 
     def _find(self) -> None:
         b = self.b
-        if self.sizes[0] > FOUND_SIZE:
+        if self.sizes[0] > FOUND_SIZE or self.number is None:
             b.ret(1)
             return
         wanted, slots, mask = self._pointer("wanted"), self._pointer("spare"), self._word("mask")
@@ -235,6 +235,9 @@ class _Entries:
 
     def _merge(self) -> None:
         b = self.b
+        if self.chart is None:
+            b.ret(1)
+            return
         numbers, source, target, stride = (
             self._pointer("pairs"), self._pointer("first_values"), self._pointer("second_values"), self._word("stride"),
         )  # fmt: skip

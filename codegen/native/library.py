@@ -9,7 +9,9 @@ and read strings so: `SLACK` bytes must be writable and readable there.
 
 from __future__ import annotations
 
-__all__ = ["ESCAPES", "LIBRARY", "LOWER", "SLACK", "TABLES", "UPPER"]
+import re
+
+__all__ = ["ESCAPES", "LIBRARY", "LOWER", "SLACK", "TABLES", "UPPER", "module"]
 
 SLACK = 64
 
@@ -292,3 +294,20 @@ other:
   ret ptr null
 }}
 """
+
+_FUNCTION = re.compile(r"define internal [^@]*@(\w+)\(.*?^}$", re.M | re.S)
+_CALL = re.compile(r"\bcall [^@]*@(\w+)\(")
+
+
+def module(library: str, function: str) -> str:
+    """A function and what it calls of the functions of a library: to compile the others takes LLVM as long."""
+    texts = {found[1]: found[0] for found in _FUNCTION.finditer(library)}
+    needed: dict[str, str] = {}
+    missing = _CALL.findall(function)
+    while missing:
+        name = missing.pop()
+        if name in texts and name not in needed:
+            needed[name] = texts[name]
+            missing += _CALL.findall(texts[name])
+    declared = "\n".join(re.findall(r"^declare .*$", library, re.M))
+    return "\n\n".join((declared, *needed.values(), function))

@@ -14,7 +14,7 @@ from pytrace.codegen.image import ScriptMap
 from pytrace.hints import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Sequence
 from pytrace.kernel.code import Code
 from pytrace.kernel.syscall import address_of_buffer
-from pytrace.output.contents import TIES, aggregation_of
+from pytrace.output.contents import TIES, aggregation_of, is_plain
 from pytrace.runtime.columns import Column
 from pytrace.semantics.types import Aggregate, Int, size_of
 
@@ -70,7 +70,8 @@ class LargeMaps:
         self, map_: ScriptMap, column: Column, wanted: Iterable[bytes], copies: int, stored: int
     ) -> dict[bytes, int] | None:
         """Where in a column some keys are; None if machine code cannot find them."""
-        made = self._code(map_, [column], copies, stored) if column.key_size <= _FOUND_SIZE else None
+        found = column.key_size <= _FOUND_SIZE and is_plain(map_.value)
+        made = self._code(map_, [column], copies, stored) if found else None
         return Lines(*made, [column], copies, stored).find(list(wanted)) if made is not None else None
 
     def merged(

@@ -9,7 +9,10 @@ from itertools import product
 
 import pytest
 
+from pytrace.codegen import llvm
 from pytrace.codegen.image import ScriptMap
+from pytrace.codegen.native.entries import entries_source
+from pytrace.kernel.object_file import read_object
 from pytrace.output.contents import Contents, aggregation_of
 from pytrace.output.text_maps import TextMaps
 from pytrace.output.values import scalar_code
@@ -261,6 +264,18 @@ def test_keys_are_found(size: int):
             found = large.places(map_, column, dict.fromkeys(these), 1, 8)
             assert found == {key: keys.index(key) for key in these if key in set(keys)}
         assert len(column.keys) == size * len(keys)
+
+
+@pytest.mark.parametrize("value", [Aggregate("count"), Aggregate("hist", params=(5,)), I64], ids=str)
+@pytest.mark.parametrize("key", [I64, Str(16), Tuple((I64, Str(8)))], ids=str)
+def test_the_code_of_other_processors_stands_by_itself_too(key: Type, value: Type):
+    triple = "aarch64-unknown-linux-gnu"
+    machine = llvm.PackageMachine("generic", triple, "pic", "small")
+    source = entries_source(b"@", key, [size_of(key)], value, b"..")
+    assert source is not None
+    header = f'target datalayout = "{machine.layout}"\ntarget triple = "{triple}"\n'
+    sections = read_object(machine.compile(header + source.text, llvm._HOST_PASSES, None)).sections
+    assert {section.name for section in sections if section.data} == {".text", ".strtab", ".symtab"}
 
 
 def test_long_keys_are_not_looked_for():
