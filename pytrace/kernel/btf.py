@@ -273,6 +273,26 @@ class Btf:
             Member(text(n) if n else "", t, offset & 0xFFFFFF, offset >> 24) for n, t, offset in owner._parts(type)
         ]
 
+    def member(self, type: BtfType, name: str) -> Member | None:
+        """The first member of a struct or union with that name, as C finds it: also inside of anonymous ones, from
+        whose struct its place is counted. Names are compared by where they stand, for most members of most structs are
+        never asked for."""
+        places = frozenset(self._offsets(name)) if name and "\0" not in name else ()
+        return self._member(type, name, places, 0) if places else None
+
+    def _member(self, type: BtfType, name: str, places: frozenset[int], base: int) -> Member | None:
+        for place, id, where in self.owner(type.id)._parts(type):
+            offset, bits = (where & 0xFFFFFF, where >> 24) if type.flag else (where, 0)
+            if place in places:
+                return Member(name, id, base + offset, bits)
+            if not place:
+                inner = self.resolve(id)
+                if inner.kind in (Kind.STRUCT, Kind.UNION):
+                    found = self._member(inner, name, places, base + offset)
+                    if found is not None:
+                        return found
+        return None
+
     def enumerators(self, type: BtfType) -> list[tuple[str, int]]:
         """Names and values of an enumeration, negative ones if it is signed."""
         owner, result = self.owner(type.id), []

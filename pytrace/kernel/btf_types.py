@@ -179,15 +179,19 @@ class _KernelStruct(StructDef):
     def field(self, name: str) -> Field | None:
         known = self._fields
         if name not in known:
-            place = self._members.get(name)
-            if place is None:
+            found = self._btf.member(self._btf.type(self._id), name)
+            if found is None:
                 return None
-            known[name] = _field(self._btf, name, place)
+            known[name] = _field(self._btf, name, _Place(*found[1:]))
         return known[name]
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        return tuple(field for name in self._members if (field := self.field(name)) is not None)
+        known = self._fields
+        for name, place in self._members.items():
+            if name not in known:
+                known[name] = _field(self._btf, name, place)
+        return tuple(known[name] for name in self._members)
 
 
 def _field(btf: Btf, name: str, place: _Place) -> Field:
