@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
 
 from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import Value
@@ -35,6 +34,7 @@ from pytrace.diagnostics import Span
 from pytrace.probes.contexts import ProbeContext
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Space, Type, size_of
+from pytrace.within import AbstractContextManager, contextmanager
 
 __all__ = ["Base"]
 

@@ -22,7 +22,6 @@ long, strings and stacks, are in `wide_keys.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
 
 from pytrace.aggregations import AGGREGATIONS
 from pytrace.codegen.control import symbol_of
@@ -195,7 +194,10 @@ class Cached(Maps):
         b, layout = self.b, row_of(map_)
         # A polynomial, whose products do not wait for each other.
         powers = [pow(MIX, len(words) - 1 - n, 1 << 64) for n in range(len(words))]
-        row = self.row_at(map_, table, reduce(b.add, map(b.mul, words, powers)))
+        mixed = b.mul(words[0], powers[0])
+        for word, power in zip(words[1:], powers[1:], strict=True):
+            mixed = b.add(mixed, b.mul(word, power))
+        row = self.row_at(map_, table, mixed)
         round_ = b.load("i32", row, layout.meta + 4, volatile=True)
         differ = b.zext(b.xor(round_, now))
         for offset, word in enumerate(words):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from pytrace.codegen.builder import truth
 from pytrace.codegen.cleaning import Cleaning
@@ -13,6 +12,7 @@ from pytrace.codegen.memory import HIGHS, ONES
 from pytrace.codegen.visit import is_pure
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Buffer, Record, Str, Tuple, Type, members_of, offsets_of, size_of
+from pytrace.within import contextmanager
 
 __all__ = ["Comparison"]
 

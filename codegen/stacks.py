@@ -7,8 +7,6 @@ first needed, and copied from there.
 
 from __future__ import annotations
 
-from collections import Counter
-
 from pytrace.codegen.emitter import Value
 from pytrace.codegen.memory import Memory
 from pytrace.codegen.visit import nodes
@@ -27,10 +25,10 @@ class Stacks(Memory):
         self._kept: dict[Type, tuple[int, int]] = {}
         if self.context.prog_type not in _WITHIN:
             return
-        taken = Counter(
-            node.type for node in nodes(self.probe.body)
-            if isinstance(node, core.Call) and isinstance(node.type, Stack) and node.type.kind == "kstack"
-        )  # fmt: skip
+        taken: dict[Type, int] = {}
+        for node in nodes(self.probe.body):
+            if isinstance(node, core.Call) and isinstance(node.type, Stack) and node.type.kind == "kstack":
+                taken[node.type] = taken.get(node.type, 0) + 1
         for type_, times in taken.items():
             if times > 1:
                 self._kept[type_] = self.space.allocate(size_of(type_))

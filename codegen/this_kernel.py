@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
+
+from pytrace.once import cached_property
 
 __all__ = ["ThisKernel"]
 

@@ -6,7 +6,6 @@ The order is the order of diagnostics too: a pass that reports an error is the l
 from __future__ import annotations
 
 import gc
-from contextlib import contextmanager
 
 from pytrace.diagnostics import Diagnostics, Source
 from pytrace.frozen import frozen
@@ -35,6 +34,7 @@ from pytrace.semantics.unit import Options, Unit
 from pytrace.semantics.walk import deep_recursion
 from pytrace.syntax import tree
 from pytrace.syntax.parser import parse
+from pytrace.within import contextmanager
 
 if TYPE_CHECKING:
     from pytrace.codegen.image import Image

@@ -16,9 +16,9 @@ import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
-from functools import cache
 
 from pytrace.kernel.btf_records import LENGTHS, WORDS_PER_PART, BtfError, BtfType, Kind, Member, Parameter
+from pytrace.once import cache
 
 __all__ = [
     "Btf", "BtfError", "BtfType", "Kind", "Member", "Parameter", "kernel_btf", "kernel_btf_path", "module_btf",

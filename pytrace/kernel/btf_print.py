@@ -6,9 +6,8 @@ same layout.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from pytrace.kernel.btf import Btf, BtfType, Kind, Member
+from pytrace.once import cache
 
 __all__ = ["align_of", "declaration", "definition", "is_packed", "type_text"]
 
@@ -188,7 +187,7 @@ def _pad(at: int, until: int, align: int, in_bits: bool, tabs: str) -> str:
     return text
 
 
-@lru_cache(65536)
+@cache
 def align_of(btf: Btf, id: int) -> int:
     """The alignment that C gives a type, in bytes; BTF does not record it."""
     type = btf.resolve(id)

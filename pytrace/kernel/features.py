@@ -9,8 +9,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable
-from contextlib import contextmanager
-from functools import cache
 
 from pytrace.hints import TYPE_CHECKING, Any
 from pytrace.kernel.abi import AttachType, MapFlags, ProgType
@@ -19,6 +17,8 @@ from pytrace.kernel.links import link_kprobe_multi, link_uprobe_multi
 from pytrace.kernel.maps import map_batches, map_create
 from pytrace.kernel.programs import VerifierError, prog_load, prog_load_verbose
 from pytrace.kernel.syscall import BpfError
+from pytrace.once import cache
+from pytrace.within import contextmanager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,11 +7,11 @@ are never traced.
 from __future__ import annotations
 
 import re
-from functools import cache
 
 from pytrace.kernel import kallsyms, tracefs
 from pytrace.lazy import pattern
 from pytrace.named import NamedTuple
+from pytrace.once import cache
 
 __all__ = ["Traceable", "blacklist", "is_refused", "loaded_modules", "traceable"]
 

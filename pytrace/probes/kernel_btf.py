@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
 
 from pytrace.frozen import frozen
 from pytrace.hints import TYPE_CHECKING
+from pytrace.once import cached_property
 from pytrace.probes.contexts import ContextField
 from pytrace.probes.patterns import has_wildcard, literal_prefix, matcher
 from pytrace.probes.registers import registers

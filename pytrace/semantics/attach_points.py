@@ -7,7 +7,6 @@ events, target files. Whether the probes exist on this machine is for the matchi
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from pytrace.diagnostics import Diagnostics, Span
@@ -161,14 +160,14 @@ def _host(unit: Unit) -> Host:
 
 def _check(probes: list[UnitProbe], host: Host, diagnostics: Diagnostics) -> list[UnitProbe]:
     """What the parts name; relations between the specs of a probe and of the script."""
-    by_provider: defaultdict[str, list[Spec]] = defaultdict(list)
+    by_provider: dict[str, list[Spec]] = {}
     checked = []
     for each in probes:
         specs: list[Spec] = []
         for spec in each.specs:
             specs += PROVIDERS[spec.provider].check(spec, host, diagnostics)
         for spec in each.specs:
-            by_provider[spec.provider].append(spec)
+            by_provider.setdefault(spec.provider, []).append(spec)
             if PROVIDERS[spec.provider].alone and len(each.specs) > 1:
                 diagnostics.error(each.specs[-1].span, f"{spec.provider} probe only supports one attach point.")
                 break

@@ -6,10 +6,10 @@ A file is read and parsed only when a script uses its name.
 from __future__ import annotations
 
 import os
-from functools import cache
 
 import pytrace
 from pytrace.diagnostics import Source
+from pytrace.once import cache
 from pytrace.syntax import tree
 
 __all__ = ["MACROS", "REPLACEABLE", "is_library", "macros"]

@@ -7,7 +7,6 @@ are loaded differently, belong to different providers, or differ in what the bod
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable
 
 from pytrace.diagnostics import Diagnostics
@@ -182,10 +181,10 @@ def _split(each: UnitProbe, unit: Unit, host: Host) -> list[UnitProbe]:
     uses = uses_of(each, unit)
     groups: dict[Hashable, list[Target]] = {}
     # What a probe names twice runs its body twice; the kernel attaches a program to one event only once.
-    times: Counter[Target] = Counter()
+    times: dict[Target, int] = {}
     for target in each.targets:
         place = replace(target, label="")
-        times[place] += 1
+        times[place] = times.get(place, 0) + 1
         key = (target.provider, PROVIDERS[target.provider].loading(target), uses.key(target, host), times[place])
         groups.setdefault(key, []).append(target)
     return [replace(each, targets=tuple(group)) for group in groups.values()]

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from pytrace.diagnostics import Span
 from pytrace.frozen import replace
 from pytrace.hints import TYPE_CHECKING, cast
 from pytrace.semantics.unit import Unit
 from pytrace.syntax import tree
+from pytrace.within import contextmanager
 
 if TYPE_CHECKING:
     from typing import TypeVar

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Sequence
-from functools import cache
 
 from pytrace.diagnostics import CompileError, Diagnostics, Source, Span
 from pytrace.hints import cast
+from pytrace.once import cache
 from pytrace.syntax import tree
 from pytrace.syntax.assemble import Part, assemble
 from pytrace.syntax.automaton import Automaton, Token, Unexpected

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from pytrace.diagnostics import Diagnostics
 from pytrace.probes.contexts import ProbeContext
@@ -18,6 +17,7 @@ from pytrace.semantics.typing.arguments import as_record, context_value
 from pytrace.semantics.typing.bodies import Contexts
 from pytrace.semantics.typing.script import ScriptTyper
 from pytrace.semantics.unit import Unit, UnitProbe
+from pytrace.within import contextmanager
 
 __all__ = ["Contexts", "as_record", "check", "context_value"]
 

@@ -9,10 +9,10 @@ the diagnostics and the typed bodies.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from pytrace.diagnostics import Diagnostics, Span
 from pytrace.frozen import record
+from pytrace.once import partial
 from pytrace.probes.provider import Host
 from pytrace.semantics import program as core
 from pytrace.semantics.literals import truth
