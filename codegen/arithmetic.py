@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from pytrace.codegen.emitter import ANYWHERE, Value
+from pytrace.hints import Callable, Sequence
 
 __all__ = ["BITS", "Arithmetic", "constant", "truth"]
 

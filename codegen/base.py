@@ -21,7 +21,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import Value
@@ -31,6 +30,7 @@ from pytrace.codegen.module import Module
 from pytrace.codegen.plan import Plan
 from pytrace.codegen.prologue import PREEMPTED
 from pytrace.diagnostics import Span
+from pytrace.hints import Callable, Iterator, Mapping, Sequence
 from pytrace.probes.contexts import ProbeContext
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Space, Type, size_of

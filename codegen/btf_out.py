@@ -8,7 +8,8 @@ The least that does: one integer, a pointer, two function types, and each functi
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+
+from pytrace.hints import Sequence
 
 __all__ = ["program_btf"]
 

@@ -9,15 +9,20 @@ Operands that are plain integers take the type of the other operand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import gcd
-
 from pytrace.codegen.arithmetic import BITS, Arithmetic, constant, truth
 from pytrace.codegen.emitter import ANYWHERE, Value
+from pytrace.hints import Sequence
 
 __all__ = ["ANYWHERE", "NULL", "Builder", "Value", "truth"]
 
 NULL = Value("null", "ptr")
+
+
+def _common(first: int, second: int) -> int:
+    """The greatest common divisor, as `math.gcd`: that module is a library of its own."""
+    while second:
+        first, second = second, first % second
+    return abs(first)
 
 
 class Builder(Arithmetic):
@@ -49,7 +54,7 @@ class Builder(Arithmetic):
         if isinstance(offset, int):
             if offset == 0:
                 return pointer
-            align = pointer.align if pointer.align == ANYWHERE else gcd(pointer.align, offset)
+            align = pointer.align if pointer.align == ANYWHERE else _common(pointer.align, offset)
             return self.result("ptr", f"getelementptr i8, ptr {pointer.text}, i64 {offset}", align)
         align = ANYWHERE if pointer.align == ANYWHERE else 1
         return self.result("ptr", f"getelementptr i8, ptr {pointer.text}, {offset.type} {offset.text}", align)

@@ -21,8 +21,6 @@ long, strings and stacks, are in `wide_keys.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pytrace.aggregations import AGGREGATIONS
 from pytrace.codegen.control import symbol_of
 from pytrace.codegen.emitter import Value
@@ -33,6 +31,7 @@ from pytrace.codegen.maps import Located, Maps
 from pytrace.codegen.storage import SHORT, SHORT_STACK, by_cpu, short_size
 from pytrace.codegen.visit import nodes
 from pytrace.frozen import frozen, replace
+from pytrace.hints import Mapping
 from pytrace.kernel.abi import MapFlags
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Aggregate, Stack, Str, size_of

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from pytrace.codegen.builder import truth
 from pytrace.codegen.cleaning import Cleaning
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.layout import pieces
 from pytrace.codegen.memory import HIGHS, ONES
 from pytrace.codegen.visit import is_pure
+from pytrace.hints import Callable, Iterator
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Buffer, Record, Str, Tuple, Type, members_of, offsets_of, size_of
 from pytrace.within import contextmanager

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 
 from pytrace.codegen.base import Base
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.layout import is_signed, memory_type, pieces, register_type
 from pytrace.diagnostics import Span
+from pytrace.hints import Sequence
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Int, Pointer, Space, Str, Type, size_of
 

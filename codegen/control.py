@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pytrace.codegen.base import VOID, Base
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.helpers import HELPERS
 from pytrace.codegen.prologue import LEAVE, RELEASE, STATE_CONTEXT, STATE_RESULT, STATE_SIGNAL
+from pytrace.hints import Callable
 from pytrace.semantics import program as core
 
 __all__ = ["BREAK", "RETURN", "Control", "symbol_of"]

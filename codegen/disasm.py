@@ -6,10 +6,10 @@ The encoding is that of Documentation/bpf/standardization/instruction-set.rst.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
 
 from pytrace.codegen.helpers import HELPER_NAMES
 from pytrace.codegen.image import Relocation
+from pytrace.hints import Iterable, Iterator
 
 __all__ = ["disassemble"]
 

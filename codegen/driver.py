@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pytrace.codegen.btf_out import program_btf
 from pytrace.codegen.cached import cached_maps, with_table
@@ -23,6 +22,7 @@ from pytrace.codegen.this_kernel import ThisKernel
 from pytrace.codegen.visit import nodes
 from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import replace
+from pytrace.hints import Callable, Iterable, Iterator, Sequence
 from pytrace.kernel.object_file import read_object
 from pytrace.probes import PROVIDERS
 from pytrace.semantics import program as core

@@ -6,11 +6,9 @@ through typed operations, so the files of `builtins` and `aggregations` cost not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from pytrace.diagnostics import Span
 from pytrace.frozen import frozen
-from pytrace.hints import TYPE_CHECKING, Protocol
+from pytrace.hints import TYPE_CHECKING, Callable, Protocol, Sequence
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Space, Type
 

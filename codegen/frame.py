@@ -6,12 +6,11 @@ program, whose space one `Scratch` hands out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import Value
 from pytrace.codegen.layout import align_up
 from pytrace.frozen import field, record
+from pytrace.hints import Sequence
 
 __all__ = ["Frame", "Loop", "Scratch", "TooLarge"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pytrace.codegen.builder import Builder
 from pytrace.codegen.emitter import Value
 from pytrace.codegen.frame import Frame, Scratch
@@ -16,6 +14,7 @@ from pytrace.codegen.stacks import Stacks
 from pytrace.codegen.tables import Tables
 from pytrace.codegen.visit import nodes
 from pytrace.frozen import frozen
+from pytrace.hints import Mapping
 from pytrace.semantics import program as core
 
 __all__ = ["ATTRIBUTES", "Function", "Made", "make_functions", "section_of"]

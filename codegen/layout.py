@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pytrace.codegen.emitter import ANYWHERE
+from pytrace.hints import Iterator
 from pytrace.semantics.types import Bool, Int, Type, size_of
 
 __all__ = ["align_up", "is_signed", "memory_type", "pieces", "register_type"]

@@ -7,10 +7,10 @@ A program is the function of its section, with the functions that it calls or pa
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
 
 from pytrace.codegen.image import Relocation
 from pytrace.frozen import frozen
+from pytrace.hints import Callable, Sequence
 from pytrace.kernel.object_file import Object, Section, Symbol, read_object
 
 __all__ = ["IMPORTED", "MAX_STACK", "Linked", "data_section", "link"]

@@ -10,8 +10,6 @@ A callback is a function of its own. It reaches its caller's variables in the sc
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pytrace.codegen.builder import Builder
 from pytrace.codegen.control import RETURN
 from pytrace.codegen.emitter import ANYWHERE, Value
@@ -22,6 +20,7 @@ from pytrace.codegen.maps import Located
 from pytrace.codegen.prologue import STATE_CONTEXT, STATE_RESULT, STATE_SET, STATE_SIGNAL, STATE_SIZE
 from pytrace.codegen.statements import Statements
 from pytrace.codegen.visit import nodes
+from pytrace.hints import Callable
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Aggregate, Tuple, offsets_of, size_of
 

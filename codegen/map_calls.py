@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pytrace.aggregations import AGGREGATIONS
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.layout import align_up, pieces, register_type
 from pytrace.codegen.percpu import PerCpu
 from pytrace.codegen.storage import by_cpu, is_cell, short_symbol, value_size
 from pytrace.diagnostics import Diagnostics, Span
+from pytrace.hints import Callable
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Aggregate, size_of
 

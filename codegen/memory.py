@@ -6,11 +6,10 @@ the program, which has memory for each CPU (`prologue.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from pytrace.codegen.base import Base
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.layout import align_up, memory_type, pieces, register_type
+from pytrace.hints import Callable, Iterator
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Type, size_of
 from pytrace.within import contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from pytrace.aggregations import AGGREGATIONS
 from pytrace.aggregations.aggregation import Step
 from pytrace.codegen.emitter import ANYWHERE, Value
@@ -11,6 +9,7 @@ from pytrace.codegen.image import part_at
 from pytrace.codegen.maps import NOEXIST, Located
 from pytrace.codegen.storage import by_cpu
 from pytrace.codegen.wide_keys import WideKeys
+from pytrace.hints import Callable, Sequence
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Aggregate
 

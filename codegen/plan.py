@@ -12,11 +12,10 @@ Those live in the scratch map of the program. Some must start as zero: what is r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from pytrace.aggregations import AGGREGATIONS
 from pytrace.codegen.visit import Node, nodes, parts
 from pytrace.frozen import field, frozen, record
+from pytrace.hints import Iterable, Sequence
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Aggregate, size_of
 

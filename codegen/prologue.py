@@ -9,10 +9,9 @@ CPU. They have several sets of memory and claim one, by a bit in the map's last 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pytrace.codegen.helpers import HELPERS
 from pytrace.frozen import frozen
+from pytrace.hints import Sequence
 
 __all__ = [
     "LEAVE", "PREEMPTED", "RELEASE", "SETS", "STATE_CONTEXT", "STATE_RESULT", "STATE_SET", "STATE_SIGNAL", "STATE_SIZE",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.helpers import HELPERS
 from pytrace.codegen.image import MapImage, RecordLayout
 from pytrace.codegen.map_calls import MapCalls
 from pytrace.codegen.visit import is_pure, nodes
 from pytrace.diagnostics import Span
+from pytrace.hints import Callable, Sequence
 from pytrace.semantics import program as core
 from pytrace.semantics.types import I64, Aggregate, Type, size_of
 

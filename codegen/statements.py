@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pytrace.codegen.control import BREAK
 from pytrace.codegen.prologue import STATE_SIGNAL
 from pytrace.codegen.records import Records
 from pytrace.codegen.visit import mentions, nodes
+from pytrace.hints import Sequence
 from pytrace.semantics import program as core
 from pytrace.semantics.types import size_of
 

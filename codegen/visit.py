@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-
 from pytrace.builtins.registry import REGISTRY
-from pytrace.hints import Any
+from pytrace.hints import Any, Callable, Iterable, Iterator
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Nothing, Void
 

@@ -9,14 +9,13 @@ zeros what is behind them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pytrace.codegen.aggregates import Held
 from pytrace.codegen.cached import MIX, TEXT, Cached, Candidate, row_key, row_of
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.layout import align_up
 from pytrace.codegen.maps import Located
 from pytrace.codegen.storage import SHORT, short_symbol
+from pytrace.hints import Callable
 from pytrace.semantics import program as core
 from pytrace.semantics.types import U64, Space, Stack, Tuple, size_of
 

@@ -5,11 +5,9 @@ Two words per CPU: the total, and whether there is one, since a total of 0 is so
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pytrace.aggregations.cells import add
 from pytrace.aggregations.count import Count
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Sequence
 from pytrace.semantics.types import Aggregate
 
 if TYPE_CHECKING:

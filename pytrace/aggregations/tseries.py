@@ -12,12 +12,10 @@ where programs are preempted (user-space probes), and only at the change of an i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pytrace.aggregations.aggregation import Aggregation, quotient, words, wrap
 from pytrace.aggregations.cells import add, raise_to
 from pytrace.aggregations.extreme import decode, encode
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Sequence
 from pytrace.semantics.types import Aggregate
 
 if TYPE_CHECKING:

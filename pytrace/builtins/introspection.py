@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pytrace.builtins.checks import kernel_function_exists
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
+from pytrace.hints import Callable
 from pytrace.semantics import program as core
 from pytrace.semantics.types import BOOL, Aggregate, Array, Int, Pointer, Str, Type, Unknown
 from pytrace.syntax import tree

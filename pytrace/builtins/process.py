@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from pytrace.builtins.checks import (
     TRACING,
@@ -16,7 +15,7 @@ from pytrace.builtins.checks import (
 )
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
 from pytrace.diagnostics import Span
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Sequence
 from pytrace.semantics import program as core
 from pytrace.semantics.types import (
     BOOL,

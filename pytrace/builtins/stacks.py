@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from pytrace.builtins.process import current_id, kernel_types, own_pid_namespace
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
 from pytrace.frozen import replace
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Sequence
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Stack, size_of
 from pytrace.syntax import tree

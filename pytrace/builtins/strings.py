@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pytrace.builtins import texts
 from pytrace.builtins.checks import address_space, argument, as_u64, kind, unknown
 from pytrace.builtins.registry import Builtin, CallSite, Typer, declare
 from pytrace.builtins.syscalls import syscall_names
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Callable
 from pytrace.once import cache
 from pytrace.semantics import program as core
 from pytrace.semantics.types import I32, U64, Array, Bool, Enum, Int, Pointer, Space, Str, Type, size_of

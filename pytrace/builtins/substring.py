@@ -10,9 +10,7 @@ agree. Hashes are polynomials of the bytes modulo 2^64; should they agree for di
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Callable
 
 if TYPE_CHECKING:
     from pytrace.codegen.emitter import Emitter, Value

@@ -15,8 +15,8 @@ import os
 import struct
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
 
+from pytrace.hints import Iterator
 from pytrace.kernel.btf_records import LENGTHS, WORDS_PER_PART, BtfError, BtfType, Kind, Member, Parameter
 from pytrace.once import cache
 

@@ -9,8 +9,7 @@ fields of a struct that is `Space.NONE`, which stands for the memory that the st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
+from pytrace.hints import Iterable, Iterator
 from pytrace.kernel.btf import Btf, BtfType, Kind, kernel_btf, module_btf
 from pytrace.kernel.btf_print import align_of
 from pytrace.kernel.c_integers import c_type, is_c_type

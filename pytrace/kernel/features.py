@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
 
-from pytrace.hints import TYPE_CHECKING, Any
+from pytrace.hints import TYPE_CHECKING, Any, Iterable
 from pytrace.kernel.abi import AttachType, MapFlags, ProgType
 from pytrace.kernel.assemble import call, call_kfunc, exit_, insn, map_fd, mov, mov_register
 from pytrace.kernel.links import link_kprobe_multi, link_uprobe_multi

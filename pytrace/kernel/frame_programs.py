@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Iterator
 
+from pytrace.hints import Iterator
 from pytrace.kernel.frame_rules import (
     END,
     FRAME,

@@ -7,9 +7,9 @@ as zero for users whom kernel.kptr_restrict keeps out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cache
 
+from pytrace.hints import Iterator
 from pytrace.named import NamedTuple
 
 __all__ = ["KernelSymbol", "at", "lookup", "symbols", "text"]

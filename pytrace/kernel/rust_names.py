@@ -4,7 +4,7 @@ rustc book). Crates are shown without their hash. The older mangling is C++'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pytrace.hints import Callable
 
 __all__ = ["demangle_rust", "without_generics"]
 

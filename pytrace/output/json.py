@@ -6,10 +6,9 @@ wants text where a script has bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from json.encoder import encode_basestring
 
-from pytrace.hints import Any
+from pytrace.hints import Any, Callable
 from pytrace.output.text import TextValues
 from pytrace.semantics.types import (
     Aggregate,

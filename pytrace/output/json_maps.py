@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
-from pytrace.hints import Any
+from pytrace.hints import Any, Callable
 from pytrace.output.contents import Contents, Entries, aggregation_of, histogram_rows, newest_interval
 from pytrace.output.json import JsonValues, event, number, quote
 from pytrace.semantics.types import Aggregate

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import cached_property
 
-from pytrace.hints import TYPE_CHECKING, Any
+from pytrace.hints import TYPE_CHECKING, Any, Callable, Mapping
 from pytrace.output.json import JsonValues, event, number, quote
 from pytrace.output.json_maps import JsonMaps
 from pytrace.output.printer import Printer

@@ -6,11 +6,10 @@ Only what was asked for is read: the compilation unit that holds an address, the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from functools import lru_cache
 from io import BytesIO
 
-from pytrace.hints import TYPE_CHECKING, Any
+from pytrace.hints import TYPE_CHECKING, Any, Iterator
 from pytrace.probes.binaries import FileState
 
 if TYPE_CHECKING:

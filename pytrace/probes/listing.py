@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
+from pytrace.hints import Iterator
 from pytrace.probes import PROVIDERS, find_provider
 from pytrace.probes.patterns import has_wildcard, literal_prefix, matcher
 from pytrace.probes.provider import Host, Provider, Spec

@@ -5,10 +5,8 @@ They are XDP programs executed by BPF_PROG_TEST_RUN with an Ethernet header (14 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pytrace.diagnostics import Diagnostics, Span
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Sequence
 from pytrace.probes.provider import Host, Provider, Spec, Target
 
 if TYPE_CHECKING:

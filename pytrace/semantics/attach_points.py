@@ -7,10 +7,9 @@ events, target files. Whether the probes exist on this machine is for the matchi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from pytrace.diagnostics import Diagnostics, Span
 from pytrace.frozen import frozen, replace
+from pytrace.hints import Iterator, Sequence
 from pytrace.probes import PROVIDERS, find_provider, wildcard_providers
 from pytrace.probes.numbers import BadNumber, number
 from pytrace.probes.provider import Host, Provider, Spec

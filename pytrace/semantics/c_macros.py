@@ -5,11 +5,10 @@ A body is parsed at its first use, as one expression; that it may not be one con
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from pytrace.builtins.registry import REGISTRY
 from pytrace.diagnostics import CompileError, Diagnostics, Source, Span
 from pytrace.frozen import replace
+from pytrace.hints import Mapping, Sequence
 from pytrace.semantics import fold
 from pytrace.semantics.parameters import Substitution
 from pytrace.semantics.unit import Unit

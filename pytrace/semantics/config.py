@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from pytrace.diagnostics import CompileError, Diagnostic, Diagnostics, Severity
 from pytrace.frozen import fields, replace
+from pytrace.hints import Callable, Mapping
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.numbers import U64_MAX, parse_integer
 from pytrace.semantics.unit import Unit

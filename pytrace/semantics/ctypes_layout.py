@@ -7,9 +7,8 @@ packed, a named one gives the record that type's alignment, and one of width 0 e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 from pytrace.frozen import field, frozen, record
+from pytrace.hints import Callable, Iterable
 from pytrace.syntax import ctree
 from pytrace.syntax.fault import Fault
 

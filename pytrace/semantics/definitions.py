@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 
 from pytrace.diagnostics import CompileError, Diagnostics, Span
 from pytrace.frozen import replace
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Mapping, Sequence
 from pytrace.lazy import pattern
 from pytrace.semantics.unit import Unit
 from pytrace.semantics.walk import walk

@@ -7,8 +7,7 @@ the size of every call: `own` nodes of its body, and each argument as often as t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from pytrace.hints import Mapping
 from pytrace.semantics import overloads
 from pytrace.semantics.walk import children
 from pytrace.syntax import tree

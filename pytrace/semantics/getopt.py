@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from pytrace.diagnostics import CompileError, Diagnostic, Diagnostics, Severity, Span
+from pytrace.hints import Mapping
 from pytrace.semantics import literals
 from pytrace.semantics.numbers import U64_MAX, parse_integer
 from pytrace.semantics.unit import Unit

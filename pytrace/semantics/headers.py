@@ -7,9 +7,9 @@ a line that is left out by an `#if` asks for nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from pytrace.diagnostics import CompileError, Source, Span
+from pytrace.hints import Sequence
 from pytrace.lazy import pattern
 from pytrace.semantics.walk import Relocation
 from pytrace.syntax import tree

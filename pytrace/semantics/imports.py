@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 
 from pytrace.diagnostics import CompileError, Diagnostics, Source, Span
 from pytrace.frozen import replace
+from pytrace.hints import Iterator
 from pytrace.semantics import library
 from pytrace.semantics.unit import Extern, Unit
 from pytrace.semantics.walk import Relocation, walk

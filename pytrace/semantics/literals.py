@@ -8,9 +8,8 @@ back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pytrace.diagnostics import Span
+from pytrace.hints import Callable
 from pytrace.semantics.numbers import U64_MAX, fits
 from pytrace.syntax import tree
 

@@ -6,11 +6,10 @@ renamed; its parameters are replaced by the arguments, which were expanded where
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pytrace.builtins.registry import REGISTRY
 from pytrace.diagnostics import Diagnostics, Span
 from pytrace.frozen import replace
+from pytrace.hints import Mapping
 from pytrace.semantics import library, overloads, substitution
 from pytrace.semantics.forecast import Forecast
 from pytrace.semantics.overloads import Argument

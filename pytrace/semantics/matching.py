@@ -7,8 +7,6 @@ are loaded differently, belong to different providers, or differ in what the bod
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 from pytrace.diagnostics import Diagnostics
 from pytrace.frozen import frozen, replace
 from pytrace.hints import TYPE_CHECKING
@@ -128,7 +126,7 @@ class Uses:
     named: bool
     function: bool
 
-    def key(self, target: Target, host: Host) -> Hashable:
+    def key(self, target: Target, host: Host) -> object:
         """Equal for targets whose contexts are the same for this body."""
         # Before Linux 5.15 there are no cookies to tell which target fired, nor does a return know its function.
         apart = (self.named and not host.has_feature("perf_link")) or (
@@ -138,7 +136,7 @@ class Uses:
         if self.fields is not None and not (self.fields or self.retval or self.arguments):
             return name
         context = PROVIDERS[target.provider].context(target, host)
-        args: Hashable = (context.args_name, context.args)
+        args: object = (context.args_name, context.args)
         if self.fields is not None and context.args is not None:
             args = frozenset(field for field in context.args if field.name in self.fields)
         return (
@@ -179,7 +177,7 @@ def _split(each: UnitProbe, unit: Unit, host: Host) -> list[UnitProbe]:
     if len(each.targets) == 1:
         return [each]
     uses = uses_of(each, unit)
-    groups: dict[Hashable, list[Target]] = {}
+    groups: dict[object, list[Target]] = {}
     # What a probe names twice runs its body twice; the kernel attaches a program to one event only once.
     times: dict[Target, int] = {}
     for target in each.targets:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from pytrace.diagnostics import Diagnostics, Span
+from pytrace.hints import Iterable, Sequence
 from pytrace.syntax import tree
 
 Argument = tree.Expr | tree.Typeof

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pytrace.diagnostics import Diagnostics, Span
 from pytrace.frozen import replace
+from pytrace.hints import Sequence
 from pytrace.semantics.numbers import fits, parse_integer
 from pytrace.semantics.unit import Unit
 from pytrace.semantics.walk import Rewriter, rewrite_code

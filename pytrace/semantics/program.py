@@ -10,11 +10,9 @@ buffers, arrays, tuples, records, structs, stacks, larger opaque types), which l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pytrace.diagnostics import Diagnostic, Span
 from pytrace.frozen import field, frozen
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Mapping
 from pytrace.semantics.configuration import Config as Config
 from pytrace.semantics.types import Aggregate, Bool, Context, Enum, Int, Opaque, Pointer, Space, Struct, StructDef, Type
 

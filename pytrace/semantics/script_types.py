@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from pytrace.diagnostics import CompileError, Diagnostics, Span
 from pytrace.frozen import field, record
-from pytrace.hints import NoReturn
+from pytrace.hints import Iterable, NoReturn
 from pytrace.semantics.ctypes_layout import Place, Placed, Shape, enumeration_shape, fault, lay_out
 from pytrace.semantics.types import (
     BOOL,

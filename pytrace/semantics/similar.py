@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from pytrace.hints import Iterable
 
 __all__ = ["suggestion"]
 

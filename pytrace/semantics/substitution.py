@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pytrace.frozen import replace
+from pytrace.hints import Mapping
 from pytrace.semantics.overloads import Argument
 from pytrace.syntax import tree
 

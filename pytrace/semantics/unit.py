@@ -6,9 +6,8 @@ error. The driver in `pytrace/compiler.py` stops after the first pass that repor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pytrace.frozen import field, frozen
+from pytrace.hints import Mapping
 from pytrace.probes.provider import Host, Spec, Target
 from pytrace.semantics.configuration import Config
 from pytrace.semantics.types import Type, TypeTable

@@ -8,11 +8,10 @@ stack; the parser bounds it, and so does the expansion of macros.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
 
 from pytrace.diagnostics import Span
 from pytrace.frozen import replace
-from pytrace.hints import TYPE_CHECKING, cast
+from pytrace.hints import TYPE_CHECKING, Callable, Iterator, cast
 from pytrace.semantics.unit import Unit
 from pytrace.syntax import tree
 from pytrace.within import contextmanager

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pytrace.diagnostics import Span
+from pytrace.hints import Sequence
 from pytrace.syntax import tree
 from pytrace.syntax.fault import Fault
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pytrace.diagnostics import Span
-from pytrace.hints import Any
+from pytrace.hints import Any, Callable
 from pytrace.lazy import pattern
 from pytrace.syntax import ctree
 from pytrace.syntax.fault import Fault

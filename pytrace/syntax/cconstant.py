@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from pytrace.hints import Callable
 from pytrace.syntax import ctree
 from pytrace.syntax.fault import Fault
 

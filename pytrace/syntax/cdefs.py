@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 from pytrace.diagnostics import CompileError, Diagnostics, Span
 from pytrace.frozen import record
-from pytrace.hints import NoReturn, cast
+from pytrace.hints import Iterable, Mapping, NoReturn, Sequence, cast
 from pytrace.lazy import pattern
 from pytrace.syntax import ctree, tree
 from pytrace.syntax.automaton import Automaton, Token, Unexpected

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
 
+from pytrace.hints import Iterable, Iterator, Mapping
 from pytrace.syntax import ctree
 from pytrace.syntax.automaton import Token
 from pytrace.syntax.fault import Fault

@@ -7,10 +7,10 @@ the statements; one inside of a statement moves behind it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pytrace.frozen import fields
+from pytrace.hints import Iterator
 from pytrace.syntax import tree
 from pytrace.syntax.automaton import MAX_DEPTH
 from pytrace.syntax.comments import Comments

@@ -8,7 +8,6 @@ files with the grammars. Run this after a change of a grammar or of `errors.EXAM
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
 
 from lark import Lark
 from lark.grammar import Rule as LarkRule
@@ -18,7 +17,7 @@ from lark.parsers.lalr_analysis import Shift
 from lark.parsers.lalr_parser import LALR_Parser
 
 from pytrace.frozen import replace
-from pytrace.hints import Any, cast
+from pytrace.hints import Any, Callable, Iterable, Mapping, cast
 from pytrace.syntax.automaton import Automaton, Token, Unexpected
 from pytrace.syntax.errors import EXAMPLES
 from pytrace.syntax.tables import Rule, Tables, grammar_path, to_text

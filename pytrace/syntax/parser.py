@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Sequence
 
 from pytrace.diagnostics import CompileError, Diagnostics, Source, Span
-from pytrace.hints import cast
+from pytrace.hints import Iterable, Sequence, cast
 from pytrace.once import cache
 from pytrace.syntax import tree
 from pytrace.syntax.assemble import Part, assemble

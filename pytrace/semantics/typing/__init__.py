@@ -8,9 +8,9 @@ one module per theme (`values`, `operators`, `access`, `casts`, `assign`, `state
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 
 from pytrace.diagnostics import Diagnostics
+from pytrace.hints import Iterator
 from pytrace.probes.contexts import ProbeContext
 from pytrace.semantics.program import Program
 from pytrace.semantics.typing.arguments import as_record, context_value

@@ -9,11 +9,9 @@ Handlers of nodes are functions in the other modules of this package; `dispatch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from pytrace.builtins.registry import Builtin, CallSite
 from pytrace.diagnostics import Diagnostics, Span
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Iterable
 from pytrace.probes.contexts import ProbeContext
 from pytrace.probes.provider import Host, Target
 from pytrace.semantics import program as core

@@ -6,9 +6,8 @@ What is behind a pointer is not followed: a pointer prints as an address.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-
 from pytrace.frozen import fields
+from pytrace.hints import Iterable, Iterator, Mapping
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Array, Context, Enum, Record, Struct, StructDef, Tuple, Type, TypeTable
 

@@ -8,10 +8,9 @@ the diagnostics and the typed bodies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pytrace.diagnostics import Diagnostics, Span
 from pytrace.frozen import record
+from pytrace.hints import Callable
 from pytrace.once import partial
 from pytrace.probes.provider import Host
 from pytrace.semantics import program as core

@@ -6,8 +6,7 @@ because of the shape, and in type contexts; both count only where nothing else t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from pytrace.hints import Iterable
 from pytrace.semantics.map_shapes import WHOLE_MAP
 from pytrace.semantics.walk import children
 from pytrace.syntax import tree

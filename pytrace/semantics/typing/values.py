@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from pytrace.builtins.registry import REGISTRY, CallSite
 from pytrace.diagnostics import Span
 from pytrace.frozen import replace
-from pytrace.hints import TYPE_CHECKING
+from pytrace.hints import TYPE_CHECKING, Iterable
 from pytrace.semantics import program as core
 from pytrace.semantics.types import (
     NOTHING,
