@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import mmap
 import os
-from functools import lru_cache
 
 from pytrace.frozen import frozen
 from pytrace.hints import TYPE_CHECKING
+from pytrace.recent import recent
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -58,7 +58,7 @@ def _directory_size(file: BinaryIO, size: int) -> int:
     return int.from_bytes(end[at + 12 : at + 16], "little") if at >= 0 else -1
 
 
-@lru_cache(maxsize=8)
+@recent(maxsize=8)
 def _members(path: str, state: tuple[int, int, int, int]) -> tuple[StoredMember, ...]:
     import struct
     import zipfile

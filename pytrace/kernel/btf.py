@@ -13,7 +13,6 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from array import array
 from bisect import bisect_left
 
 from pytrace.hints import Iterator
@@ -60,7 +59,7 @@ class Btf:
         self._first_string: int = base.strings_end if base else 0
         self.first_id: int = base.count if base else 1
         # Position, in words, of each record counted so far.
-        self._places = array("I")
+        self._places: list[int] = []
         self._counted = 0
         self._names: dict[int, dict[str, list[int]]] = {}
         self._searches = 0

@@ -13,7 +13,6 @@ import zlib
 
 from pytrace.hints import Iterator
 from pytrace.kernel.elf import Elf, ElfError, ElfSymbol
-from pytrace.kernel.mappings import elf_of, open_elf_in_root
 
 __all__ = ["all_functions", "debug_paths", "function", "symbol"]
 
@@ -73,6 +72,8 @@ def _candidates(elf: Elf) -> Iterator[tuple[str, int | None]]:
 
 
 def _separate(elf: Elf, pid: int) -> Elf | None:
+    from pytrace.kernel.mappings import open_elf_in_root
+
     for path, checksum in _candidates(elf):
         for found in (open_elf_in_root(pid, path) if pid else None, _open(path)):
             if found is not None and _belongs(found, elf, checksum):
@@ -99,6 +100,8 @@ def _packed(elf: Elf) -> Elf | None:
     if not data:
         return None
     import lzma
+
+    from pytrace.kernel.mappings import elf_of
 
     try:
         unpacked = lzma.LZMADecompressor(memlimit=_UNPACKED_AT_MOST).decompress(data, _UNPACKED_AT_MOST)

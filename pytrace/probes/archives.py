@@ -7,12 +7,12 @@ archive.
 from __future__ import annotations
 
 import mmap
-from functools import lru_cache
 
 from pytrace.frozen import frozen
 from pytrace.kernel.archives import DAMAGE, content_start, is_stored
 from pytrace.probes.binaries import FileState, native
 from pytrace.problem import Problem
+from pytrace.recent import recent
 
 __all__ = ["ArchiveError", "Member", "is_member", "member"]
 
@@ -43,7 +43,7 @@ def member(path: str) -> Member:
     return _find(native(archive), FileState.of(native(archive)), native(name))
 
 
-@lru_cache(maxsize=16)
+@recent(maxsize=16)
 def _find(archive: str, state: FileState, name: str) -> Member:
     import struct
     import zipfile

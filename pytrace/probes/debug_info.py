@@ -6,11 +6,11 @@ Only what was asked for is read: the compilation unit that holds an address, the
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from io import BytesIO
 
 from pytrace.hints import TYPE_CHECKING, Any, Iterator
 from pytrace.probes.binaries import FileState
+from pytrace.recent import recent
 
 if TYPE_CHECKING:
     from elftools.dwarf.compileunit import CompileUnit
@@ -75,7 +75,7 @@ def debug_info(path: str, folders: tuple[str, ...] = (), start: int = 0, size: i
     return None
 
 
-@lru_cache(maxsize=8)
+@recent(maxsize=8)
 def _read(path: str, state: FileState, start: int, size: int) -> DebugInfo | None:
     from pytrace.kernel.elf import Elf, ElfError
 

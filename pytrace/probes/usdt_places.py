@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from pytrace.hints import TYPE_CHECKING
 from pytrace.probes.paths import shown
 from pytrace.probes.user_places import open_elf
+from pytrace.recent import recent
 
 if TYPE_CHECKING:
     from pytrace.kernel.elf import Elf
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["places_of", "probes_of"]
 
 
-@lru_cache(maxsize=16)
+@recent(maxsize=16)
 def _probes(elf: Elf) -> list[UsdtProbe]:
     from pytrace.kernel.usdt import usdt_probes
 
@@ -28,7 +27,7 @@ def probes_of(path: str) -> list[UsdtProbe]:
     return _probes(elf) if elf is not None else []
 
 
-@lru_cache(maxsize=16)
+@recent(maxsize=16)
 def places_of(elf: Elf) -> dict[tuple[str, str, int], UsdtLocation]:
     """The places of all probes of a file, by namespace, name and position in the file."""
     return {

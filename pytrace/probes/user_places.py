@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from pytrace.frozen import frozen, replace
 from pytrace.hints import TYPE_CHECKING, Iterator
 from pytrace.probes.archives import ArchiveError, is_member, member
@@ -12,6 +10,7 @@ from pytrace.probes.contexts import ProbeContext
 from pytrace.probes.instructions import is_boundary
 from pytrace.probes.patterns import has_wildcard, literal_prefix, matcher
 from pytrace.probes.provider import Host, Provider, Spec, Target
+from pytrace.recent import recent
 
 if TYPE_CHECKING:
     from elftools.dwarf.die import DIE
@@ -25,7 +24,7 @@ _FORCE = (
 )
 
 
-@lru_cache(maxsize=16)
+@recent(maxsize=16)
 def _opened(path: str, state: FileState, start: int = 0, size: int = 0) -> Elf:
     from pytrace.kernel.elf import Elf
 
@@ -73,7 +72,7 @@ def check_member(provider: Provider, spec: Spec, target: str, diagnostics: Diagn
     return []
 
 
-@lru_cache(maxsize=16)
+@recent(maxsize=16)
 def _functions(elf: Elf) -> dict[str, ElfSymbol]:
     from pytrace.kernel.debug_files import all_functions
 
@@ -98,7 +97,7 @@ def _function(path: str, name: str) -> ElfSymbol | None:
     return None if elf is None else function(elf, native(name))
 
 
-@lru_cache(maxsize=16)
+@recent(maxsize=16)
 def _files(elf: Elf) -> tuple[str, ...]:
     from pytrace.kernel.debug_files import debug_paths
 
