@@ -206,8 +206,7 @@ class Btf:
     def likely_function(self, name: str) -> int | None:
         """What the id of a function of this object should be; None if there is no guess. It takes a tenth of `find`,
         which counts the types before it: who writes a kernel's types (pahole) puts each function behind its type, whose
-        id the function has. Where several functions share a type this is wrong; only the kernel can tell.
-        """
+        id the function has. Where several functions share a type this is wrong; only the kernel can tell."""
         offset = self._string_offset(name)
         if offset is None:
             return None
@@ -273,9 +272,8 @@ class Btf:
         ]
 
     def member(self, type: BtfType, name: str) -> Member | None:
-        """The first member of a struct or union with that name, as C finds it: also inside of anonymous ones, from
-        whose struct its place is counted. Names are compared by where they stand, for most members of most structs are
-        never asked for."""
+        """The first member of a struct or union with that name, as C finds it: also inside of anonymous ones, counted
+        from the outermost. Names are compared by where they stand: most are never asked for."""
         places = frozenset(self._offsets(name)) if name and "\0" not in name else ()
         return self._member(type, name, places, 0) if places else None
 

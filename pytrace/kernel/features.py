@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
-from pytrace.hints import TYPE_CHECKING, Any, Iterable
+from pytrace.hints import Any, Iterable, Iterator
 from pytrace.kernel.abi import AttachType, MapFlags, ProgType
 from pytrace.kernel.assemble import call, call_kfunc, exit_, insn, map_fd, mov, mov_register
 from pytrace.kernel.links import link_kprobe_multi, link_uprobe_multi
@@ -18,9 +18,6 @@ from pytrace.kernel.programs import VerifierError, prog_load, prog_load_verbose
 from pytrace.kernel.syscall import BpfError
 from pytrace.once import cache
 from pytrace.within import contextmanager
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = [
     "available_memory", "batches", "btf", "d_path", "get_func_ip", "get_tai_ns", "helper", "info", "instruction_limit",
@@ -75,10 +72,9 @@ def _target(prog_type: str) -> dict[str, int | str]:
 
 def _complaint(prog_type: str, code: bytes, **options: int | str) -> str | None:
     """What the verifier says about a program that cannot be right; None if it was not even looked at."""
-    asked: dict[str, Any] = {**_target(prog_type), **options}
+    asked: dict[str, Any] = {"log_level": 1, **_target(prog_type), **options}  # a log later is a second look
     try:
-        # With its log at once: otherwise the program would be looked at twice.
-        fd, _ = prog_load_verbose(prog_type, code, name="pytrace_probe", log_level=1, **asked)
+        fd, _ = prog_load_verbose(prog_type, code, name="pytrace_probe", **asked)
     except VerifierError as error:
         return error.log or None
     os.close(fd)
@@ -105,11 +101,9 @@ def kfunc_id(name: str) -> int | None:
     """The number of a function in the kernel's own type information."""
     from pytrace.kernel.btf import Kind, kernel_btf
 
-    kernel = kernel_btf()
-    if kernel is None:
+    if (kernel := kernel_btf()) is None:
         return None
-    guess = kernel.likely_function(name)
-    if guess is not None and _is_function(guess, name):
+    if (guess := kernel.likely_function(name)) is not None and _is_function(guess, name):
         return guess
     found = kernel.find(name, Kind.FUNC)
     return found.id if found is not None else None
