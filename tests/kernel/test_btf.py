@@ -228,3 +228,37 @@ def test_kernel_types_can_come_from_another_file(tmp_path, monkeypatch):
         assert btf.kernel_btf() is None
     finally:
         btf.kernel_btf.cache_clear()
+
+
+@pytest.mark.live
+def test_members_are_found_by_name_alone():
+    """Those of anonymous members in place, the first of a name."""
+    k = kernel()
+    for struct in ("task_struct", "sk_buff", "page", "file"):
+        found = k.find(struct, Kind.STRUCT)
+        assert found is not None
+        for each in k.members(found):
+            if each.name:
+                assert k.member(found, each.name) == each
+        assert k.member(found, "no_such_member_of_any_struct") is None
+    page = k.find("page", Kind.STRUCT)
+    assert page is not None
+    inner = k.member(page, "compound_head")  # of a struct in a union
+    assert inner is None or inner.name == "compound_head"
+
+
+@pytest.mark.live
+def test_a_guess_is_confirmed_or_counted(monkeypatch: pytest.MonkeyPatch):
+    """What the verifier says decides, so a wrong guess does no harm."""
+    from pytrace.kernel import features
+
+    found = kernel().find("bpf_iter_num_new", Kind.FUNC)
+    if found is None:
+        pytest.skip("this kernel has no such function")
+    assert features._is_function(found.id, "bpf_iter_num_new")
+    assert not features._is_function(found.id, "bpf_iter_num_destroy")
+    for guess in (None, 1, found.id - 1, found.id + 3, 1 << 30):
+        features.kfunc_id.cache_clear()
+        monkeypatch.setattr(Btf, "likely_function", lambda self, name, guess=guess: guess)
+        assert features.kfunc_id("bpf_iter_num_new") == found.id
+    features.kfunc_id.cache_clear()
