@@ -21,7 +21,7 @@ long, strings and stacks, are in `wide_keys.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import reduce
 
 from pytrace.aggregations import AGGREGATIONS
@@ -168,7 +168,7 @@ class Cached(Maps):
         assert map_.key is not None
         at = self.located(map_, key)
         table, now = self.find_table(map_, never), self.round_of(map_)
-        return at, self.find_row(map_, table, now, self.words(at.key, size_of(map_.key)), found)
+        return at, self.find_row(map_, table, now, self.words(at.key, pieces(size_of(map_.key), at.key.align)), found)
 
     def round_of(self, map_: core.Map) -> Value:
         """The number of the round (i32)."""
@@ -249,14 +249,16 @@ class Cached(Maps):
 
     def copy_key(self, map_: core.Map, row: Value, key: Value) -> None:
         assert map_.key is not None
-        for offset, word in enumerate(self.words(key, min(size_of(map_.key), row_key(map_)))):
+        for offset, word in enumerate(self.words(key, pieces(min(size_of(map_.key), row_key(map_)), key.align))):
             self.b.store(word, row, row_of(map_).key + 8 * offset, volatile=True)
 
-    def words(self, key: Value, size: int) -> list[Value]:
+    def words(self, key: Value, accesses: Iterable[tuple[int, int]]) -> list[Value]:
         """The bits of a key in memory as words, the last one filled up with zeros."""
-        words = [self.const(0) for _ in range(0, size, 8)]
-        for offset, width in pieces(size, key.align):
+        words: list[Value] = []
+        for offset, width in accesses:
             part = self.b.zext(self.b.load(f"i{8 * width}", key, offset))
-            word = self.b.shl(part, 8 * (offset % 8)) if offset % 8 else part
-            words[offset // 8] = self.b.or_(words[offset // 8], word) if offset % 8 else word
+            if offset % 8:
+                words[-1] = self.b.or_(words[-1], self.b.shl(part, 8 * (offset % 8)))
+            else:
+                words.append(part)
         return words

@@ -103,6 +103,9 @@ class Emitter(Protocol):
     def end_string(self, at: Value, size: int) -> None:
         """Zeroes what stands behind the NUL of a string."""
 
+    def ended(self, words: Sequence[Value]) -> list[Value]:
+        """The words of a string (i64) with zeros for what stands behind the NUL."""
+
     def copy(self, to: Value, source: Value, size: int, align: int = 1) -> None: ...
 
     def rodata(self, data: bytes, align: int = 1) -> Value:

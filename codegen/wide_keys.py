@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pytrace.codegen.aggregates import Held
 from pytrace.codegen.cached import MIX, TEXT, Cached, Candidate, row_key, row_of
 from pytrace.codegen.emitter import ANYWHERE, Value
-from pytrace.codegen.layout import align_up
+from pytrace.codegen.layout import align_up, pieces
 from pytrace.codegen.maps import Located
 from pytrace.codegen.storage import SHORT, short_symbol
 from pytrace.semantics import program as core
@@ -40,7 +40,7 @@ class WideKeys(Cached):
             assert at.either is not None
             return at, self._if(at.either[0], lambda: self._find_stack(map_, table, now, at.key, found))
         fits = self.b.eq(self.b.load("i8", at.key, TEXT - 2), 0)
-        return at, self._if(fits, lambda: self.find_row(map_, table, now, self.words(at.key, TEXT), found))
+        return at, self._if(fits, lambda: self.find_row(map_, table, now, self.words(at.key, pieces(TEXT, at.key.align)), found))
 
     def _if(self, fits: Value, find: Callable[[], Candidate]) -> Candidate:
         """What `find` finds if the key fits into a row."""
@@ -75,7 +75,7 @@ class WideKeys(Cached):
         b.cond_br(b.eq(read, TEXT), long, fits)
         b.place(fits)
         table = self.find_table(map_, never)
-        candidate = self.find_row(map_, table, now, self.words(near, TEXT), found)
+        candidate = self.find_row(map_, table, now, self.words(near, pieces(TEXT, 8)), found)
         at = self._area(map_, table)
         for offset in range(0, SHORT, 8):
             b.store(b.load("i64", near, offset, volatile=True) if offset < TEXT else 0, at, offset)
