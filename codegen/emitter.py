@@ -87,8 +87,8 @@ class Emitter(Protocol):
     only user space reads the value (a record)."""
 
     short: int
-    """For `fill` of a string that is a key: if not 0, only so many bytes have to be valid and padded where the string
-    is shorter than that, NUL included. Who honours it, or evaluates anything else, sets it to 0."""
+    """For `fill` of a string that is a key, or its end: if not 0, only so many bytes have to be valid and padded where
+    the string is shorter than that, NUL included. Who honours it, or evaluates anything else, sets it to 0."""
 
     # memory
     def scratch(self, size: int, align: int = 8) -> Value:
