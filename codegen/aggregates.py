@@ -131,8 +131,13 @@ class Aggregates(Expressions):
         """The members in their order, and zeros in the gaps between them."""
         assert isinstance(expr.type, Tuple | Record)
         offsets, members = offsets_of(expr.type), members_of(expr.type)
+        short, self.short = self.short, 0
         for i in expr.order or range(len(expr.items)):
-            self.store(expr.items[i], self.b.gep(at, offsets[i]))
+            item = expr.items[i]
+            if i == len(expr.items) - 1 and isinstance(item, core.Call) and item.name == "str":
+                self.short = short
+            self.store(item, self.b.gep(at, offsets[i]))
+            self.short = 0
         if not self.strict:
             return
         ends = (*offsets[1:], size_of(expr.type))

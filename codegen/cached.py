@@ -28,21 +28,24 @@ from pytrace.codegen.features import Offers
 from pytrace.codegen.image import MapImage, ScriptMap
 from pytrace.codegen.layout import align_up, pieces
 from pytrace.codegen.maps import Located, Maps
-from pytrace.codegen.storage import SHORT, SHORT_STACK, by_cpu, short_size
+from pytrace.codegen.storage import SHORT_STACK, by_cpu, short_size, text_at
 from pytrace.codegen.visit import nodes
 from pytrace.frozen import frozen, replace
-from pytrace.hints import Mapping
+from pytrace.hints import Iterable, Mapping
 from pytrace.kernel.abi import MapFlags
 from pytrace.semantics import program as core
-from pytrace.semantics.types import Aggregate, Stack, Str, size_of
+from pytrace.semantics.types import Aggregate, size_of
 
 __all__ = [
-    "MIX", "TEXT", "Cached", "Candidate", "Row", "cached_maps", "row_key", "row_of", "with_table",
+    "MIX", "Cached", "Candidate", "Row", "cached_maps", "row_key", "row_of", "with_table",
 ]  # fmt: skip
 
 TEXT = 48
-"""Bytes of a string in a row, zeros behind it. With a number it fills a line of the cache; and programs keep it on
-their stack, which is in the cache, as long as that has less than 64 bytes: larger ones are elsewhere (Linux 6.13)."""
+"""Bytes of a key that ends with a string, in a row, zeros behind it. With a number it fills a line of the cache; and
+programs keep it on their stack, which is in the cache, as long as that has less than 64 bytes: larger ones are
+elsewhere (Linux 6.13)."""
+_LEAST = 32
+"""How many of these are for the string at least."""
 _KEY, _VALUE = 32, 600
 """Bytes of a key and of a value that are worth it, at most: `hist()` is."""
 _LARGEST = 4096
@@ -90,7 +93,9 @@ def cached_maps(
 
 def _is_wide(map_: core.Map) -> bool:
     """Whether the keys are of those in `wide_keys.py`."""
-    return isinstance(map_.key, Stack) or (isinstance(map_.key, Str) and size_of(map_.key) <= _LARGEST)
+    assert map_.key is not None
+    start = text_at(map_.key)
+    return start is None or (start <= _KEY and size_of(map_.key) <= _LARGEST)
 
 
 def cached_symbol(map_: core.Map) -> str:
@@ -123,7 +128,10 @@ def row_key(map_: core.Map) -> int:
     assert map_.key is not None
     if not short_size(map_.key):
         return align_up(size_of(map_.key))
-    return SHORT_STACK if isinstance(map_.key, Stack) else TEXT
+    start = text_at(map_.key)
+    if start is None:
+        return SHORT_STACK
+    return TEXT if start + _LEAST <= TEXT else align_up(start + _LEAST)
 
 
 def row_of(map_: core.Map) -> Row:
@@ -132,7 +140,8 @@ def row_of(map_: core.Map) -> Row:
     meta = key + row_key(map_)
     size = meta + 8
     count = min(_ROWS, 1 << (_TABLE // size).bit_length() - 1)
-    area = align_up(size_of(map_.key)) + SHORT + 8 if row_key(map_) == TEXT else 0
+    short = short_size(map_.key) if text_at(map_.key) is not None else 0
+    area = align_up(size_of(map_.key)) + align_up(short) + 8 if short else 0
     return Row(key, meta, size, count, align_up(count * size + area, 64))
 
 
@@ -166,7 +175,7 @@ class Cached(Maps):
         assert map_.key is not None
         at = self.located(map_, key)
         table, now = self.find_table(map_, never), self.round_of(map_)
-        return at, self.find_row(map_, table, now, self.words(at.key, size_of(map_.key)), found)
+        return at, self.find_row(map_, table, now, self.words(at.key, pieces(size_of(map_.key), at.key.align)), found)
 
     def round_of(self, map_: core.Map) -> Value:
         """The number of the round (i32)."""
@@ -250,14 +259,17 @@ class Cached(Maps):
 
     def copy_key(self, map_: core.Map, row: Value, key: Value) -> None:
         assert map_.key is not None
-        for offset, word in enumerate(self.words(key, min(size_of(map_.key), row_key(map_)))):
+        size = min(size_of(map_.key), row_key(map_))
+        for offset, word in enumerate(self.words(key, pieces(size, key.align))):
             self.b.store(word, row, row_of(map_).key + 8 * offset, volatile=True)
 
-    def words(self, key: Value, size: int) -> list[Value]:
+    def words(self, key: Value, accesses: Iterable[tuple[int, int]]) -> list[Value]:
         """The bits of a key in memory as words, the last one filled up with zeros."""
-        words = [self.const(0) for _ in range(0, size, 8)]
-        for offset, width in pieces(size, key.align):
+        words: list[Value] = []
+        for offset, width in accesses:
             part = self.b.zext(self.b.load(f"i{8 * width}", key, offset))
-            word = self.b.shl(part, 8 * (offset % 8)) if offset % 8 else part
-            words[offset // 8] = self.b.or_(words[offset // 8], word) if offset % 8 else word
+            if offset % 8:
+                words[-1] = self.b.or_(words[-1], self.b.shl(part, 8 * (offset % 8)))
+            else:
+                words.append(part)
         return words

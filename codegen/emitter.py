@@ -85,8 +85,8 @@ class Emitter(Protocol):
     only user space reads the value (a record)."""
 
     short: int
-    """For `fill` of a string that is a key: if not 0, only so many bytes have to be valid and padded where the string
-    is shorter than that, NUL included. Who honours it, or evaluates anything else, sets it to 0."""
+    """For `fill` of a string that is a key, or its end: if not 0, only so many bytes have to be valid and padded where
+    the string is shorter than that, NUL included. Who honours it, or evaluates anything else, sets it to 0."""
 
     # memory
     def scratch(self, size: int, align: int = 8) -> Value:
@@ -100,6 +100,9 @@ class Emitter(Protocol):
 
     def end_string(self, at: Value, size: int) -> None:
         """Zeroes what stands behind the NUL of a string."""
+
+    def ended(self, words: Sequence[Value]) -> list[Value]:
+        """The words of a string (i64) with zeros for what stands behind the NUL."""
 
     def copy(self, to: Value, source: Value, size: int, align: int = 1) -> None: ...
 

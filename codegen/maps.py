@@ -8,7 +8,7 @@ from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.image import part_at
 from pytrace.codegen.layout import align_up, is_signed, register_type
 from pytrace.codegen.slots import Slots
-from pytrace.codegen.storage import SHORT, SHORT_STACK, is_cell, key_size, short_symbol, value_size
+from pytrace.codegen.storage import SHORT, SHORT_STACK, is_cell, key_size, short_size, short_symbol, value_size
 from pytrace.codegen.visit import mentions
 from pytrace.frozen import frozen
 from pytrace.semantics import program as core
@@ -70,14 +70,15 @@ class Maps(Slots):
                 return Located(short, self.map_key(map_, core.Text(type_, key.span, text)))
             case core.Convert(value=value) if isinstance(value.type, Str) and size_of(value.type) < SHORT:
                 return Located(short, self.map_key(map_, core.Convert(type_, key.span, value)))
-            case core.Call(name="str"):
+            case core.Call(name="str") | core.MakeTuple():
                 self.short = SHORT
         at = self.map_key(map_, key)
         self.short = 0
         if isinstance(map_.key, Stack):
             is_short = self.b.ule(self.b.load("i64", at), frames_within(map_.key, SHORT_STACK))
         else:
-            is_short = self.b.eq(self.b.load("i8", at, SHORT - 1), 0)
+            assert map_.key is not None
+            is_short = self.b.eq(self.b.load("i8", at, short_size(map_.key) - 1), 0)
         long = self.map_pointer(map_)
         return Located(self.b.select(is_short, short, long), at, (is_short, short, long))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pytrace.codegen.base import Base
 from pytrace.codegen.emitter import ANYWHERE, Value
 from pytrace.codegen.layout import align_up, memory_type, pieces, register_type
-from pytrace.hints import Callable, Iterator
+from pytrace.hints import Callable, Iterator, Sequence
 from pytrace.semantics import program as core
 from pytrace.semantics.types import Type, size_of
 from pytrace.within import contextmanager
@@ -150,18 +150,30 @@ class Memory(Base):
         for offset, width in pieces(size, at.align, size // STRIDE * STRIDE):
             alive = self._end_word(at, offset, width, alive)
 
+    def ended(self, words: Sequence[Value]) -> list[Value]:
+        alive, result = self.const(-1), []
+        for word in words:
+            kept, alive = self._ended(word, 8, alive)
+            result.append(kept)
+        return result
+
     def _end_word(self, at: Value, offset: int, width: int, alive: Value) -> Value:
         """One word of that; `alive` is all ones until there was a NUL, and 0 behind it."""
         b = self.b
-        word = b.zext(b.load(f"i{8 * width}", at, offset))
+        kept, alive = self._ended(b.zext(b.load(f"i{8 * width}", at, offset)), width, alive)
+        b.store(b.trunc(kept, f"i{8 * width}") if width < 8 else kept, at, offset)
+        return alive
+
+    def _ended(self, word: Value, width: int, alive: Value) -> tuple[Value, Value]:
+        """What is kept of a word of so many bytes, and `alive` for the next."""
+        b = self.b
         # The lowest 0x80 in `marks` stands in the first zero byte.
         marks = b.and_(b.and_(b.sub(word, ONES), b.not_(word)), HIGHS >> 8 * (8 - width))
         before = b.sub(b.lshr(b.and_(marks, b.neg(marks)), 7), 1)
         kept = b.and_(b.and_(word, before), alive)
-        b.store(b.trunc(kept, f"i{8 * width}") if width < 8 else kept, at, offset)
         # A branch at each word would double the ways that the verifier has to walk. (LLVM would make one of this, too.)
         found = b.lshr(b.barrier(b.or_(marks, b.neg(marks))), 63)
-        return b.and_(alive, b.sub(found, 1))
+        return kept, b.and_(alive, b.sub(found, 1))
 
     def keep(self, value: Value) -> Callable[[], Value]:
         """Puts a scalar into scratch memory; the result reads it back."""

@@ -8,9 +8,9 @@
 | `@x[key] = count()` and the like | per-CPU hash |
 | either, where that would be too large | hash by key, part and CPU (`by_cpu`) |
 
-A map whose keys are long strings, or stacks, is two hashes: one of shorter keys for those that fit (`short_size`), and
-one for the others. The kernel hashes, compares and copies all bytes of a key, and most strings and stacks are much
-shorter than they may be.
+A map whose keys are or end with long strings, or are stacks, is two hashes: one of shorter keys for those that fit
+(`short_size`), and one for the others. The kernel hashes, compares and copies all bytes of a key, and most strings and
+stacks are much shorter than they may be.
 
 Maps from which keys are deleted have slots before their hash (`slots.py`), aggregations by short keys a table on each
 CPU (`cached.py`).
@@ -33,11 +33,21 @@ from pytrace.codegen.visit import nodes
 from pytrace.frozen import replace
 from pytrace.probes.provider import Target
 from pytrace.semantics import program as core
-from pytrace.semantics.types import Aggregate, Stack, Str, Type, size_of
+from pytrace.semantics.types import (
+    Aggregate,
+    Record,
+    Stack,
+    Str,
+    Tuple,
+    Type,
+    members_of,
+    offsets_of,
+    size_of,
+)
 
 __all__ = [
     "SHORT", "SHORT_STACK", "bursting_maps", "by_cpu", "is_cell", "key_size", "map_images", "parts_of", "short_size",
-    "short_symbol", "split_maps", "value_size",
+    "short_symbol", "split_maps", "text_at", "value_size",
 ]  # fmt: skip
 
 SHORT = 64
@@ -77,7 +87,7 @@ def value_size(map_: core.Map) -> int:
 
 
 def split_maps(program: core.Program) -> frozenset[int]:
-    """The indices of the maps that are stored as two: their keys are strings or stacks, and nobody walks through them,
+    """The indices of the maps that are stored as two: their keys have a `short_size`, and nobody walks through them,
     asks for their address, says how they are stored, or uses them from another script."""
     if program.shared:
         return frozenset()
@@ -129,7 +139,17 @@ def short_size(key: Type) -> int:
             return SHORT
         case Stack() if key.mode != "build_id" and size_of(key) > 2 * SHORT_STACK:
             return SHORT_STACK
+        case Tuple() | Record() if (text := text_at(key)) is not None and size_of(members_of(key)[-1]) > 2 * SHORT:
+            return text + SHORT
     return 0
+
+
+def text_at(key: Type) -> int | None:
+    """Where in a key the string is with which it ends; None if it ends with something else."""
+    if isinstance(key, Tuple | Record):
+        last = members_of(key)[-1:]
+        return offsets_of(key)[-1] if last and isinstance(last[0], Str) else None
+    return 0 if isinstance(key, Str) else None
 
 
 def short_symbol(map_: core.Map) -> str:

@@ -1,7 +1,8 @@
 """Rows for strings and stacks (`cached.py`), of maps that are stored as two (`storage.py`): for what fits into a row.
 
-A string is read onto the stack, as much as rows have room for: most end there, and nothing else is touched before the
-row. Otherwise it is read where keys of the hash are made, behind the table.
+A key that is a string, or ends with one, is made on the stack, with as much of the string as rows have room for: most
+end there, and nothing else is touched before the row. Otherwise it is made where keys of the hash are made, behind the
+table.
 
 Of a stack all frames that there are make the row's number, and are compared with the row; the kernel fills up with
 zeros what is behind them.
@@ -10,36 +11,43 @@ zeros what is behind them.
 from __future__ import annotations
 
 from pytrace.codegen.aggregates import Held
-from pytrace.codegen.cached import MIX, TEXT, Cached, Candidate, row_key, row_of
+from pytrace.codegen.cached import MIX, Cached, Candidate, row_key, row_of
 from pytrace.codegen.emitter import ANYWHERE, Value
-from pytrace.codegen.layout import align_up
+from pytrace.codegen.layout import align_up, pieces
 from pytrace.codegen.maps import Located
-from pytrace.codegen.storage import SHORT, short_symbol
+from pytrace.codegen.storage import SHORT, short_size, short_symbol, text_at
+from pytrace.frozen import replace
 from pytrace.hints import Callable
 from pytrace.semantics import program as core
-from pytrace.semantics.types import U64, Space, Stack, Tuple, size_of
+from pytrace.semantics.types import U64, Record, Space, Stack, Tuple, size_of
 
 __all__ = ["WideKeys"]
 
 
-def reads_whole(call: core.Call) -> bool:
-    """Whether a call is a `str()` that reads memory up to the end of the string."""
-    return call.name == "str" and len(call.args) == 1 and bool(call.static[0]) and call.static[1] == -1
+def last_read(key: core.Expr) -> core.Call | None:
+    """The `str()` that is a key or its end, evaluated last, if it reads memory up to the end of the string."""
+    if isinstance(key, core.MakeTuple) and (not key.order or key.order[-1] == len(key.items) - 1):
+        key = key.items[-1]
+    if isinstance(key, core.Call) and key.name == "str" and len(key.args) == 1:
+        return key if key.static[0] and key.static[1] == -1 else None
+    return None
 
 
 class WideKeys(Cached):
     def find_key(self, map_: core.Map, key: core.Expr | None, found: str, never: str) -> tuple[Located, Candidate]:
         if key is None or map_.index not in self.module.split:
             return super().find_key(map_, key, found, never)
-        if isinstance(key, core.Call) and key.type == map_.key and reads_whole(key):
-            return self._find_read(map_, key, found, never)
+        read = last_read(key)
+        if read is not None and key.type == map_.key and not self.is_unclean(key.type):
+            return self._find_read(map_, key, read, found, never)
         at = self.located(map_, key)
-        table, now = self.find_table(map_, never), self.round_of(map_)
+        table, now, width = self.find_table(map_, never), self.round_of(map_), row_key(map_)
         if isinstance(map_.key, Stack):
             assert at.either is not None
             return at, self._if(at.either[0], lambda: self._find_stack(map_, table, now, at.key, found))
-        fits = self.b.eq(self.b.load("i8", at.key, TEXT - 2), 0)
-        return at, self._if(fits, lambda: self.find_row(map_, table, now, self.words(at.key, TEXT), found))
+        fits = self.b.eq(self.b.load("i8", at.key, width - 2), 0)
+        accesses = pieces(width, at.key.align)
+        return at, self._if(fits, lambda: self.find_row(map_, table, now, self.words(at.key, accesses), found))
 
     def _if(self, fits: Value, find: Callable[[], Candidate]) -> Candidate:
         """What `find` finds if the key fits into a row."""
@@ -59,44 +67,63 @@ class WideKeys(Cached):
 
     # strings
 
-    def _find_read(self, map_: core.Map, key: core.Call, found: str, never: str) -> tuple[Located, Candidate]:
-        """A string that has to be read from memory.
+    def _find_read(
+        self, map_: core.Map, key: core.Expr, call: core.Call, found: str, never: str
+    ) -> tuple[Located, Candidate]:
+        """A key that ends with a string that has to be read from memory.
 
         All that stays in registers meanwhile is kept low, and read again where it is needed: a larger stack is not in
         the cache."""
-        b, mark = self.b, len(self.frame.held)
+        b, mark, width = self.b, len(self.frame.held), row_key(map_)
+        start, short = text_at(key.type) or 0, short_size(key.type)
         fits, long, join = b.block("fits"), b.block("long"), b.block("join")
-        address, now = self.eval64(key.args[0]), self.round_of(map_)
-        near = self.frame.take(TEXT) or self.in_scratch(TEXT)
-        self.zero(near, TEXT)
-        with self.at(key.span):
-            read = self.read_string(near, TEXT, address, Space(key.static[0]), key.span)
-        b.cond_br(b.eq(read, TEXT), long, fits)
+        near = self.frame.take(width) or self.in_scratch(width)
+        now = self.round_of(map_)
+        if isinstance(key, core.MakeTuple):
+            self._store_head(key, near)
+        address = self.eval64(call.args[0])
+        self.zero(b.gep(near, start), width - start)
+        with self.at(call.span):
+            read = self.read_string(b.gep(near, start), width - start, address, Space(call.static[0]), call.span)
+        b.cond_br(b.eq(read, width - start), long, fits)
         b.place(fits)
         table = self.find_table(map_, never)
-        candidate = self.find_row(map_, table, now, self.words(near, TEXT), found)
+        candidate = self.find_row(map_, table, now, self.words(near, pieces(width, near.align)), found)
         at = self._area(map_, table)
-        for offset in range(0, SHORT, 8):
-            b.store(b.load("i64", near, offset, volatile=True) if offset < TEXT else 0, at, offset)
+        for offset in range(0, width, 8):
+            b.store(b.load("i64", near, offset, volatile=True), at, offset)
+        self.zero(b.gep(at, width), short - width)
         missed = b.current
         b.br(join)
         b.place(long)
-        self.frame.give_back(mark)
         again = self._area(map_, self.find_table(map_, never))
-        held = b.gep(again, align_up(size_of(key.type)) + SHORT)
+        self.copy(again, near, start)
+        self.frame.give_back(mark)
+        held = b.gep(again, align_up(size_of(key.type)) + align_up(short))
         b.store(address, held)
-        source: core.Expr = core.Part(U64, key.span, Held(Tuple((U64,)), key.span, held), 0)
+        source: core.Expr = core.Part(U64, call.span, Held(Tuple((U64,)), call.span, held), 0)
         with self.strictly():
             self.short = SHORT
-            self.store(core.Call(key.type, key.span, key.name, (source,), key.static), again)
+            self.store(replace(call, args=(source,)), b.gep(again, start))
             self.short = 0
         other = b.current
         b.place(join)
         area = Value(b.phi((at, missed), (again, other)).text, "ptr", ANYWHERE)
         candidate = self._joined(candidate, missed, other)
-        short, whole = self.module.map(short_symbol(map_)), self.map_pointer(map_)
-        is_short = b.eq(b.load("i8", area, SHORT - 1), 0)
-        return Located(b.select(is_short, short, whole), area, (is_short, short, whole)), candidate
+        short_map, whole = self.module.map(short_symbol(map_)), self.map_pointer(map_)
+        is_short = b.eq(b.load("i8", area, short - 1), 0)
+        return Located(b.select(is_short, short_map, whole), area, (is_short, short_map, whole)), candidate
+
+    def _store_head(self, key: core.MakeTuple, at: Value) -> None:
+        """Writes what is in front of the last member. A string needs no alignment: there is no gap between them."""
+        assert isinstance(key.type, Tuple | Record)
+        head: Tuple | Record
+        if isinstance(key.type, Record):
+            head = Record(key.type.fields[:-1])
+        else:
+            head = Tuple(key.type.elems[:-1])
+        with self.strictly():
+            self.store(core.MakeTuple(head, key.span, key.items[:-1], key.order[:-1]), at)
 
     def _area(self, map_: core.Map, table: Value) -> Value:
         """Where keys of the hash are made."""
@@ -105,12 +132,12 @@ class WideKeys(Cached):
     def owner(self, map_: core.Map, row: Value, never: str) -> Value:
         if map_.index not in self.module.split:
             return super().owner(map_, row, never)
-        key = self.b.gep(row, row_of(map_).key)
-        if row_key(map_) == TEXT:
-            assert map_.key is not None
+        assert map_.key is not None
+        key, width, short = self.b.gep(row, row_of(map_).key), row_key(map_), short_size(map_.key)
+        if width < short:
             full = self.b.gep(self._area(map_, self.find_table(map_, never)), align_up(size_of(map_.key)))
-            self.copy(full, key, TEXT)
-            self.zero(self.b.gep(full, TEXT), SHORT - TEXT)
+            self.copy(full, key, width)
+            self.zero(self.b.gep(full, width), short - width)
             key = full
         return self.pointer_helper("map_lookup_elem", self.module.map(short_symbol(map_)), key)
 

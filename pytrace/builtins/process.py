@@ -247,9 +247,9 @@ def _copy_comm(e: Emitter, task: Value, offset: object, at: Value) -> None:
     is in ours: names are compared and used as keys."""
     assert isinstance(offset, int)
     b = e.b
-    for word in range(0, COMM_SIZE, 8):
-        b.store(b.load("i64", task, offset + word), at, word)
-    e.end_string(at, COMM_SIZE)
+    words = [b.load("i64", task, offset + word) for word in range(0, COMM_SIZE, 8)]
+    for number, word in enumerate(e.ended(words)):
+        b.store(word, at, 8 * number)
 
 
 def _fill_comm_of(e: Emitter, call: core.Call, at: Value) -> None:

@@ -252,10 +252,17 @@ def members_decoder(members: Sequence[tuple[int, Type]], structs: Structs) -> Re
 
 
 def decoder(type_: Type, structs: Structs) -> Decoder:
-    """Reads one value of the type. Strings and stacks may end before their type does, as short keys do."""
+    """Reads one value of the type. Strings and stacks, and tuples that end with a string, may end before their type
+    does, as short keys do."""
     if isinstance(type_, Str | Stack):
         size, convert = size_of(type_), converter(type_, structs)
         return lambda buffer, offset: convert(bytes(buffer[offset : offset + size]))
+    if isinstance(type_, Tuple | Record) and any(isinstance(last, Str) for last in members_of(type_)[-1:]):
+        *head, (start, text) = zip(offsets_of(type_), members_of(type_), strict=True)
+        first, end = members_decoder(head, structs), start + size_of(text)
+        return lambda buffer, offset: (
+            *first(buffer, offset), _before_nul(bytes(buffer[offset + start : offset + end]))
+        )
     read = members_decoder(((0, type_),), structs)
     return lambda buffer, offset: read(buffer, offset)[0]
 

@@ -58,6 +58,7 @@ CASES = (
     ("nsecs", f"{RAW} {{ @ = nsecs; }}", "getppid"),
     ("hist of a key", f"{RAW} {{ @[comm] = hist(args.id); }}", "getppid"),
     ("filename", f"{OPEN} {{ @[str(args.filename)] = count(); }}", "open"),
+    ("comm, filename", f"{OPEN} {{ @[comm, str(args.filename)] = count(); }}", "open"),
     ("filename, only read", f'{OPEN} /str(args.filename, 64) == "x"/ {{ @ = count(); }}', "open"),
     ("kstack", f"{ENTER} {{ @[kstack] = count(); }}", "getppid"),
     ("ustack", f"{ENTER} {{ @[ustack] = count(); }}", "getppid"),

@@ -37,6 +37,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "latency": (_CLOCK, _CLOCK),
     "nsecs": (_CLOCK,),
     "filename": (_read(64),),
+    "comm, filename": (_read(64),),
     "filename, only read": (_read(64),),
     "kstack": (stack(8 * _FRAMES, 0),),
     "ustack": (stack(8 * _FRAMES, USER),),

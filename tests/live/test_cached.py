@@ -153,6 +153,31 @@ def test_every_name_is_counted_once(pytrace: Callable[..., Done], load: Path, mo
     assert entries(done.stdout, "a") == {name: str(len(name)) for name in expected}
 
 
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("comm, {}", "load, {}"),
+        ("(int32)args.dfd, {}", "-100, {}"),
+        ("(uint64)args.flags, comm, (int32)3, {}", "0, load, 3, {}"),  # more in front than leaves room for much
+        ("((int8)1, comm, (uint64)2, (uint64)2, (uint64)4), {}", "(1, load, 2, 2, 4), {}"),  # too much for a row
+        ("{}, 7, {}", "{}, 7, {}"),
+        ("(a=comm, b={})", "{{ .a = load, .b = {} }}"),
+    ],
+)
+def test_keys_that_end_with_a_name(pytrace: Callable[..., Done], load: Path, key: str, shown: str):
+    read, held = (key.replace("{}", name) for name in ("str(args.filename)", "$s"))
+    body = f"@m[{read}] = count(); $s = str(args.filename); @t[{held}] = sum(1); @t[{read}] = sum(2); @p[{read}]++;"
+    most = 100
+    done = lengths(pytrace, load, body, most, "interval:ms:20 { print(@t); }")
+    expected = {}
+    for length in range(most):
+        name = "n" * length
+        expected[shown.replace("{{", "{").replace("}}", "}").replace("{}", name)] = of_length(length, most)
+    assert entries(done.stdout, "m") == entries(done.stdout, "p") == expected
+    final = dict(re.findall(r"^@t\[(.*)\]: (.*)$", done.stdout, re.MULTILINE))
+    assert final == {name: str(3 * int(count)) for name, count in expected.items()}
+
+
 def test_names_of_any_size(pytrace: Callable[..., Done], load: Path):
     """Whatever the longest string may be, what is cut is cut where it always was."""
     for size in (40, 63, 64, 65, 128, 129, 200):
@@ -268,6 +293,8 @@ def part_of(text: str, name: str) -> str:
         (f"config = {{ max_strlen = 8000 }} {PROBE} {{ @m[str(args.args[0])] = count(); }}", False),
         (f"{PROBE} {{ @m[kstack] = count(); @n[ustack(raw)] = avg(pid); }}", True),
         (f"{PROBE} {{ @m[ustack(build_id)] = count(); }}", False),  # one hash
+        (f"{PROBE} {{ @m[comm, str(args.args[0])] = count(); }}", True),
+        (f"{PROBE} {{ @m[str(args.args[0]), comm] = count(); }}", False),
         (f"{PROBE} {{ @m[tid] = count(); }} end {{ print(@m[1]); }}", False),
         (f"{PROBE} {{ @m[tid] = count(); delete(@m, tid); }}", False),
         (f"{PROBE} {{ @m[tid] = count(); if (@m[tid] > 3) {{ print(1); }} }}", False),

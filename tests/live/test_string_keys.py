@@ -84,6 +84,26 @@ def test_order_and_json_know_no_difference(pytrace: Callable[..., Done], child: 
     assert list(data["@a"].values()) == sorted(data["@a"].values())
 
 
+def test_tuples_that_end_with_a_string(pytrace: Callable[..., Done], child: str):
+    """Prints of single elements, reads, deletions: short and long ones are one map."""
+    body = (
+        "$s = str(args.filename); @m[1, $s] = strlen($s); @h[1, $s] = has_key(@m, (1, str(args.filename))); "
+        '@v[(int8)1, $s] = @m[1, $s] + 1; @a["x", $s] = stats(7); @b["x", str(args.filename)] = count(); '
+        "if (strlen($s) == 62 || strlen($s) == 500) { delete(@m, (1, str(args.filename))); } "
+        'if (strlen($s) == 1 || strlen($s) == 65) { print(@a["x", $s]); } @n = len(@m);'
+    )
+    done = pytrace("-q", "-e", f"{OPEN} {{ {body} }} end {{ clear(@h); zero(@v); }}", "-c", child)
+    kept = [length for length in LENGTHS if length not in (62, 500)]
+    assert entries(done.stdout, "m") == {f"1, {NAMES[length]}": str(length) for length in kept}
+    assert entries(done.stdout, "h") == {}
+    assert entries(done.stdout, "v") == {f"1, {NAMES[length]}": "0" for length in LENGTHS}
+    assert entries(done.stdout, "b") == {f"x, {NAMES[length]}": str(length + 1) for length in LENGTHS}
+    assert f"@n: {len(kept)}" in done.stdout.splitlines()
+    shown = [line for line in done.stdout.splitlines() if line.startswith("{ .count = ")]
+    assert len(shown) == 2 + 66
+    assert shown[-1] == "{ .count = 66, .average = 7, .total = 462 }"
+
+
 def test_a_map_that_is_walked_through(pytrace: Callable[..., Done], child: str):
     body = "@a[str(args.filename)] = count();"
     end = "for ($kv : @a) { @sum = sum((int64)$kv.1); @longest = max(strlen($kv.0)); }"
