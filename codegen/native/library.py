@@ -9,8 +9,6 @@ and read strings so: `SLACK` bytes must be writable and readable there.
 
 from __future__ import annotations
 
-import re
-
 __all__ = ["ESCAPES", "LIBRARY", "LOWER", "SLACK", "TABLES", "UPPER", "module"]
 
 SLACK = 64
@@ -295,19 +293,24 @@ other:
 }}
 """
 
-_FUNCTION = re.compile(r"define internal [^@]*@(\w+)\(.*?^}$", re.M | re.S)
-_CALL = re.compile(r"\bcall [^@]*@(\w+)\(")
+
+def _names(text: str, before: str) -> list[str]:
+    """The functions whose names stand behind such words."""
+    return [part.partition("@")[2].partition("(")[0] for part in text.split(before)[1:]]
 
 
 def module(library: str, function: str) -> str:
     """A function and what it calls of the functions of a library: to compile the others takes LLVM as long."""
-    texts = {found[1]: found[0] for found in _FUNCTION.finditer(library)}
+    texts = {}
+    for part in library.split("\ndefine ")[1:]:
+        text = "define " + part[: part.index("\n}\n") + 3]
+        texts[_names(text, "define ")[0]] = text
     needed: dict[str, str] = {}
-    missing = _CALL.findall(function)
+    missing = _names(function, "call ")
     while missing:
         name = missing.pop()
         if name in texts and name not in needed:
             needed[name] = texts[name]
-            missing += _CALL.findall(texts[name])
-    declared = "\n".join(re.findall(r"^declare .*$", library, re.M))
-    return "\n\n".join((declared, *needed.values(), function))
+            missing += _names(texts[name], "call ")
+    declared = [line for line in library.split("\n") if line.startswith("declare ")]
+    return "\n\n".join(("\n".join(declared), *needed.values(), function))
