@@ -9,7 +9,7 @@
 | `context.py` | the probe's context, targets, reads of kernel and user memory |
 | `expressions.py` | scalar values |
 | `aggregates.py`, `cleaning.py`, `compare.py` | values in memory; what of them means something; their equality |
-| `maps.py`, `map_calls.py`, `percpu.py`, `slots.py`, `cached.py`, `wide_keys.py` | maps of the script, as in `storage.py` |
+| `maps.py`, `map_calls.py`, `percpu.py`, `slots.py`, `cached.py`, `wide_keys.py` | the script's maps (`storage.py`) |
 | `records.py` | records for user space |
 | `packets.py` | packets for user space |
 | `statements.py`, `loops.py` | statements |
