@@ -9,7 +9,8 @@
 | `context.py` | the probe's context, targets, reads of kernel and user memory |
 | `expressions.py` | scalar values |
 | `aggregates.py`, `cleaning.py`, `compare.py` | values in memory; what of them means something; their equality |
-| `maps.py`, `map_calls.py`, `percpu.py`, `slots.py`, `cached.py`, `wide_keys.py` | maps of the script, as `storage.py` lays them out |
+| `maps.py`, `map_calls.py`, `percpu.py` | maps of the script, as `storage.py` lays them out |
+| `slots.py`, `cached.py`, `wide_keys.py` | what stands before their hashes |
 | `records.py` | records for user space |
 | `packets.py` | packets for user space |
 | `statements.py`, `loops.py` | statements |
