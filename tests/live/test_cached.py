@@ -229,6 +229,33 @@ def test_names_shown_meanwhile_never_shrink(pytrace: Callable[..., Done], load: 
     assert f"@all: {2 * NAMES}" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("probe", "name", "flags"),
+    [
+        ("tracepoint:raw_syscalls:sys_enter", "args.args[1]", "args.args[2]"),
+        ("rawtracepoint:sys_enter", "args.regs->si", "args.regs->dx"),
+    ],
+)
+def test_names_and_interrupts(pytrace: Callable[..., Done], load: Path, probe: str, name: str, flags: str):
+    """Programs of a timer run inside those of the events, with keys of their own and in the same map."""
+    key, condition = f"str(uptr({name}))", f"/pid == cpid && args.id == 257 && {flags} == 0/"
+    done = pytrace("-q", "--no-warnings", "-e", f"""
+        {probe} {condition} {{ @m[{key}] = count(); @both[{key}] = count(); }}
+        profile:us:100 {{
+            @t[str(curtask->comm)] = count(); @both[str(curtask->comm)] = count(); @s[kstack(40)] = count();
+            @all = count();
+        }}""", "-c", f"{load} lengths {NAMES} 2 70")  # fmt: skip
+    expected = {"n" * length: of_length(length, 70) for length in range(70)}
+    both = entries(done.stdout, "both")
+    assert entries(done.stdout) == expected
+    assert {each: both.pop(each) for each in expected} == expected
+    found = re.search(r"^@all: (\d+)$", done.stdout, re.MULTILINE)
+    assert found and int(found[1]) > 100
+    assert both == entries(done.stdout, "t") and sum(map(int, both.values())) == int(found[1])
+    stacks = re.findall(r"^\]: (\d+)$", part_of(done.stdout, "s"), re.MULTILINE)
+    assert sum(map(int, stacks)) == int(found[1])
+
+
 def test_names_are_cleared_and_zeroed(pytrace: Callable[..., Done], load: Path):
     key = "str(args.filename)"
     body = f"@m[{key}] = count(); @z[{key}] = count(); @all = count();"
