@@ -135,7 +135,7 @@ def attached(cache: Cache) -> None:
 
 def keep(cache: Cache) -> None:
     """Makes bundles of what was imported and is in none. For the end of a run."""
-    if _at_start is None:
+    if _at_start is None or "start" not in _used:
         return
     try:
         if "compiler" in _used:
