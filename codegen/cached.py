@@ -52,6 +52,9 @@ _LARGEST = 4096
 """Bytes that a string may have at most: each CPU has as many at hand to make keys of the hash."""
 _TABLE, _ROWS = 20 << 10, 128
 """Bytes of a table, and its rows, at most. They are to stay in the CPU's cache."""
+_ALL = 4 << 20
+"""Bytes of the tables of all CPUs, at most: older kernels allow a value of an array no more (KMALLOC_MAX_SIZE,
+kernel/bpf/arraymap.c). The largest tables are for two hundred CPUs, those of `@[tid] = count()` for 1,365."""
 MIX = 0x9E3779B97F4A7C15
 _PATIENCE = 16
 """Every so many misses the row changes hands. A power of two."""
@@ -88,6 +91,7 @@ def cached_maps(
         and AGGREGATIONS[map_.value.name].value_size(map_.value) <= _VALUE
         and not by_cpu(map_, features.cpus)
         and features.cpus_in_a_row
+        and row_of(map_).table * features.cpus <= _ALL
     }
 
 

@@ -10,6 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from pytrace.codegen import generate
+from pytrace.compiler import check
+from pytrace.diagnostics import Diagnostics
+from pytrace.frozen import replace
+from pytrace.semantics.unit import Options
+from pytrace.source import Source
+from tests.codegen.harness import kernel
 from tests.conftest import Done
 
 pytestmark = [
@@ -330,3 +337,12 @@ def part_of(text: str, name: str) -> str:
 def test_which_maps_have_tables(pytrace: Callable[..., Done], script: str, cached: bool):
     done = pytrace("-d", "dis", "--dry-run", "-e", script)
     assert ("AT_m.cached" in done.stdout) == cached, done.stdout
+
+
+@pytest.mark.parametrize(("cpus", "cached"), [(1, True), (512, True), (2048, False)])
+def test_tables_of_all_processors_fit_into_one_value(cpus: int, cached: bool):
+    """Older kernels make no array of larger values, and the script would not start."""
+    program = check(Source("test", f"{PROBE} {{ @m[tid] = count(); }}".replace("cpid", "1")), Options(), Diagnostics())
+    image = generate(program, replace(kernel(), cpus=cpus))
+    tables = [each for each in image.maps if each.symbol == "AT_m.cached"]
+    assert [each.value_size <= 4 << 20 for each in tables] == [True] * cached
